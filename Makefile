@@ -1,0 +1,168 @@
+# The commands of the project; `make help` lists them. All of them set up what they need, once.
+
+FLAVOURS := 3.13 3.13t
+# Any Python 3 will do: it only runs scripts/interpreters.py, which finds or builds the two that matter.
+PYTHON ?= python3
+# What one example may take, and one run of the Python tests; a hang must end.
+EXAMPLE_SECONDS ?= 180
+TEST_SECONDS ?= 900
+# More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
+PYTEST_ARGS ?=
+STUBS := ft_utils.synchronization
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
+.NOTPARALLEL:
+.PHONY: help examples test wheels bench lint header clean FORCE
+
+help:
+	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
+	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
+	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
+	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
+	@echo 'make lint       the formatters and linters alone'
+	@echo 'make header     write the C header anew from the constants in Go'
+	@echo 'make clean      remove what was built; the interpreters stay in the cache'
+
+# --- environments ----------------------------------------------------------------------------------------------
+# A stamp is written after the last step of what it stands for, so an interrupted set-up is done again.
+
+ENVIRONMENTS := $(FLAVOURS:%=.venv/%/.made)
+
+# A stamp whose result has gone (an interpreter removed from the cache, an emptied dist/) is worth nothing.
+$(shell for f in $(FLAVOURS); do \
+	test -x .venv/$$f/bin/python || rm -f .venv/$$f/.[a-z]*; \
+	ls dist/*-cp313-cp$$(echo $$f | tr -d .)-*.whl >/dev/null 2>&1 || rm -f build/wheel-$$f/.made; \
+done)
+
+# One call makes both interpreters, because it builds them side by side.
+build/interpreters: scripts/interpreters.py
+	@mkdir -p $(@D)
+	@$(PYTHON) scripts/interpreters.py --all > $@.new
+	@mv $@.new $@
+
+# Not remade when the script alone is newer: an environment that exists goes on working.
+.venv/%/.made: | build/interpreters
+	@echo "environment .venv/$*"
+	@interpreter=$$($(PYTHON) scripts/interpreters.py $*) && "$$interpreter" -m venv --clear .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet 'pip>=25.1'  # the first that knows dependency groups
+	@touch $@
+
+# .venv/3.13/.group-test and so on: a dependency group of pyproject.toml is installed.
+define GROUP_RULE
+.venv/$1/.group-%: pyproject.toml .venv/$1/.made
+	@echo "environment .venv/$1: the $$* tools"
+	@.venv/$1/bin/python -m pip install --quiet --group $$*
+	@touch $$@
+endef
+$(foreach f,$(FLAVOURS),$(eval $(call GROUP_RULE,$f)))
+
+# --- wheels ----------------------------------------------------------------------------------------------------
+
+SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE) \
+	$(shell find golib pybind ft_utils -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
+	-o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
+
+# Rewritten only when the list changes, so that a file that was removed counts as a change too.
+build/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(SOURCES) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# Wheels are made from the sdist, which thereby proves to be complete.
+build/sdist/.made: build/sources $(SOURCES) .venv/3.13/.group-build
+	@echo 'sdist'
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@.venv/3.13/bin/python -m build --sdist --outdir $(@D) . > $(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
+	@rm -rf *.egg-info
+	@touch $@
+
+define WHEEL_RULE
+build/wheel-$1/.made: build/sdist/.made .venv/$1/.made
+	@echo 'wheel for $1'
+	@rm -rf $$(@D) dist/*-cp313-cp$(subst .,,$1)-*.whl && mkdir -p $$(@D) dist
+	@.venv/$1/bin/python -m pip wheel --quiet --no-deps --wheel-dir $$(@D) build/sdist/*.tar.gz
+	@PATH="$$(CURDIR)/.venv/3.13/bin:$$$$PATH" auditwheel repair --wheel-dir dist $$(@D)/*.whl > $$(@D)/log 2>&1 \
+		|| { cat $$(@D)/log; exit 1; }
+	@touch $$@
+
+.venv/$1/.installed: build/wheel-$1/.made
+	@echo 'installing the wheel into .venv/$1'
+	@.venv/$1/bin/python -m pip install --quiet --no-index --no-deps --force-reinstall \
+		dist/*-cp313-cp$(subst .,,$1)-*.whl
+	@touch $$@
+endef
+$(foreach f,$(FLAVOURS),$(eval $(call WHEEL_RULE,$f)))
+
+INSTALLED := $(FLAVOURS:%=.venv/%/.installed)
+
+wheels: $(FLAVOURS:%=build/wheel-%/.made)
+	@ls -l dist/*.whl
+
+# --- examples --------------------------------------------------------------------------------------------------
+
+examples: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-examples)
+	@for f in $(FLAVOURS); do for program in examples/*.py; do \
+		echo "--- $$program on $$f"; \
+		timeout --foreground --kill-after=5 $(EXAMPLE_SECONDS) .venv/$$f/bin/python $$program || \
+			{ echo "$$program failed on $$f (exit code $$?)" >&2; exit 1; }; \
+	done; done
+	@echo 'every example ran on $(FLAVOURS)'
+
+# --- checks ----------------------------------------------------------------------------------------------------
+
+# Keeps the working directory off sys.path, in child processes too: what is tested is the wheel, not the tree.
+OUTSIDE := PYTHONSAFEPATH=1
+
+.PHONY: check-go check-installed check-stubs
+check-go:
+	@echo 'go vet'
+	@go vet ./...
+	@echo 'go test -race'
+	@go test -race -timeout 5m ./...
+
+lint: .venv/3.13/.group-lint
+	@echo 'gofmt, ruff'
+	@unformatted=$$(gofmt -l golib pybind); test -z "$$unformatted" || \
+		{ echo "gofmt would change: $$unformatted" >&2; exit 1; }
+	@.venv/3.13/bin/ruff check --quiet --output-format=concise .
+
+check-installed: $(INSTALLED)
+	@echo 'the installed wheels'
+	@for f in $(FLAVOURS); do $(OUTSIDE) .venv/$$f/bin/python -W error scripts/check_installed.py || exit 1; done
+
+# From an empty directory, because mypy would take the package in the working directory for the installed one.
+check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
+	@mkdir -p build/empty
+	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
+		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+
+# pytest on 3.13t comes last: its summary is the last line.
+test: check-go lint check-installed check-stubs
+	@for f in $(FLAVOURS); do echo "pytest on $$f"; \
+		$(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) \
+			.venv/$$f/bin/python -m pytest $(PYTEST_ARGS) || exit 1; done
+
+# --- speed -----------------------------------------------------------------------------------------------------
+
+# The peers live in a directory of their own, since Meta's ft_utils has our import name. Without them the table
+# has its own rows and those of threading.
+.venv/%/.peers: pyproject.toml .venv/%/.made
+	@echo "peers for $*"
+	@rm -rf .venv/$*/peers
+	@.venv/$*/bin/python -m pip install --quiet --no-deps --target .venv/$*/peers --group peers || \
+		{ mkdir -p .venv/$*/peers; echo "the peers cannot be installed on $*; their rows are left out" >&2; }
+	@touch $@
+
+bench: $(INSTALLED) $(FLAVOURS:%=.venv/%/.peers)
+	@for f in $(FLAVOURS); do \
+		$(OUTSIDE) .venv/$$f/bin/python tests/bench --peers .venv/$$f/peers --json build/bench-$$f.json \
+			$(if $(ROWS),--rows '$(ROWS)') || exit 1; done
+
+header:
+	go generate ./...
+
+clean:
+	rm -rf build dist .venv *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

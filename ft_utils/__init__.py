@@ -1,0 +1,5 @@
+"""Locks for threaded Python: see ft_utils.synchronization."""
+
+from ft_utils._version import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,82 @@
+// Package contention is the control plane that gopy wraps for Python: it reports what the locks' slow paths
+// have counted. Every exported function returns one string and no error; the driver in pybind/driver
+// refuses anything else.
+//
+// The JSON is written by hand: it is all numbers and fixed words, and encoding/json with its reflection
+// would be the largest part of the shared library.
+package contention
+
+import (
+	"strconv"
+
+	"ft_utils/golib/parking"
+)
+
+// StatsJSON returns the counters of all locks of the process as a JSON object. They only grow.
+func StatsJSON() string {
+	return string(appendStats(nil, parking.Default.Counters()))
+}
+
+// SnapshotJSON returns who waits for what, as a JSON array of objects: key is the address of the lock's
+// word, id the waiter's, kind "exclusive" or "shared", notified whether it was woken to compete, and
+// waited how long it has been there, in seconds.
+func SnapshotJSON() string {
+	return string(appendWaits(nil, parking.Default.Snapshot()))
+}
+
+func appendStats(b []byte, c parking.Counters) []byte {
+	b = append(b, '{')
+	for i, f := range [...]struct {
+		name  string
+		value uint64
+	}{
+		{"contended", c.Contended},
+		{"parks", c.Parks},
+		{"notifies", c.Notifies},
+		{"handoffs", c.Handoffs},
+		{"cedes", c.Cedes},
+		{"timeouts", c.Timeouts},
+		{"interrupts", c.Interrupts},
+	} {
+		b = appendName(b, i == 0, f.name)
+		b = strconv.AppendUint(b, f.value, 10)
+	}
+	return append(b, '}')
+}
+
+func appendWaits(b []byte, waits []parking.Wait) []byte {
+	b = append(b, '[')
+	for i := range waits {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendWait(b, &waits[i])
+	}
+	return append(b, ']')
+}
+
+func appendWait(b []byte, w *parking.Wait) []byte {
+	kind := `"exclusive"`
+	if w.Kind == parking.Shared {
+		kind = `"shared"`
+	}
+	b = appendName(append(b, '{'), true, "key")
+	b = strconv.AppendUint(b, uint64(w.Key), 10)
+	b = appendName(b, false, "id")
+	b = strconv.AppendUint(b, w.ID, 10)
+	b = append(appendName(b, false, "kind"), kind...)
+	b = strconv.AppendBool(appendName(b, false, "notified"), w.State == parking.Notified)
+	b = appendName(b, false, "waited")
+	b = strconv.AppendFloat(b, float64(w.Waited)/1e9, 'f', 9, 64)
+	return append(b, '}')
+}
+
+// appendName appends an object's next name.
+func appendName(b []byte, first bool, name string) []byte {
+	if !first {
+		b = append(b, ',')
+	}
+	b = append(b, '"')
+	b = append(b, name...)
+	return append(b, '"', ':')
+}

@@ -1,0 +1,217 @@
+package locks
+
+import (
+	"time"
+
+	"ft_utils/golib/parking"
+)
+
+// The word of an IntervalLock:
+//
+//	63            8 7     3   2       1      0
+//	┌──────────────┬───────┬───────┬──────┬──────┐
+//	│ owner's id   │   0   │handoff│woken │parked│
+//	└──────────────┴───────┴───────┴──────┴──────┘
+//
+//	owner parked woken handoff
+//	  0     0      0      0     free
+//	  id    0      0      0     held, nobody waits
+//	  id    1      0      0     held; release notifies the longest waiter
+//	  id    1      1      0     held; a notified waiter is on its way: release just frees
+//	  id    1      0      1     held; release hands over to the longest waiter
+//	  0     1      1      0     free; a notified waiter is on its way, anybody may barge
+//	 otherwise                  never
+//
+// The owner changes from 0 by anybody's compare-and-swap, and to 0 by the
+// owner's, in C or Go, without the bucket's lock, but only in the rows without
+// judgement: a word without flags, or parked and woken without handoff. The flags
+// change under the bucket's lock only, together with the queue that they stand
+// for (flags below says how).
+//
+// A lock that is handed over directly costs a context switch for each release;
+// one that lets running threads barge starves the sleeping ones. So release lets
+// them barge until the longest waiter has been the longest for the interval, then
+// it hands over: after Go's sync.Mutex (normal and starving mode), with the bound
+// made the lock's own parameter. With n waiting, nobody waits longer than n
+// intervals and one critical section of each. An interval of 0 hands over always:
+// strict first come, first served.
+const (
+	IntervalParked  = 1 << 0 // somebody is queued
+	IntervalWoken   = 1 << 1 // the queue's head was notified and will come
+	IntervalHandoff = 1 << 2 // the queue's head is to be served next
+)
+
+// IntervalLock is a mutual exclusion lock that hands over fairly.
+//
+// The n-th release happens before the m-th acquisition returns, for n < m. A try
+// that fails promises nothing. The zero value is a lock with interval 0. It must
+// not be copied after first use.
+type IntervalLock struct {
+	word     word
+	interval int64 // nanoseconds; constant after construction
+}
+
+// NewIntervalLock makes a lock with an interval of at least 0.
+func NewIntervalLock(interval time.Duration) *IntervalLock {
+	return &IntervalLock{interval: max(0, int64(interval))}
+}
+
+// flags is what the word has to say of the queue.
+func (l *IntervalLock) flags(q *parking.Queue) uint64 {
+	if q.Len(parking.Exclusive) == 0 {
+		return 0
+	}
+	return l.flagsWith(q, q.Notified() != nil)
+}
+
+func (l *IntervalLock) flagsWith(q *parking.Queue, woken bool) uint64 {
+	f := uint64(IntervalParked)
+	if woken {
+		f |= IntervalWoken
+	}
+	if q.Due || l.interval == 0 {
+		f |= IntervalHandoff
+	}
+	return f
+}
+
+// held writes the flags of the queue into the word while the owner, the one on
+// whose behalf this runs, cannot change.
+func (l *IntervalLock) held(q *parking.Queue, owner uint64) {
+	for s := l.word.load(); !l.word.cas(s, owner<<OwnerShift|l.flags(q)); {
+		s = l.word.load()
+	}
+}
+
+// Contend takes the lock for w, or queues it. It is also what a woken waiter
+// calls: it learns whether the lock was handed to it, or tells that its own
+// compare-and-swap took it, or goes back to sleep in its place.
+func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	state := w.State.Load()
+	if state == parking.Granted {
+		w.Forget()
+		return Acquired
+	}
+	if state == parking.Idle {
+		q.Count().Contended++
+	}
+	for {
+		s := l.word.load()
+		owner := s >> OwnerShift
+		switch owner {
+		case 0:
+			if !l.word.cas(s, s|w.ID<<OwnerShift) {
+				continue
+			}
+			fallthrough
+		case w.ID:
+			if w.InQueue() {
+				q.Remove(w)
+			}
+			l.held(q, w.ID)
+			w.Forget()
+			return Acquired
+		}
+		if l.park(q, w, s) {
+			return Park
+		}
+	}
+}
+
+// park queues w, provided that the word is still s, held by another. Owner and
+// flags change in one step: an owner that releases later sees the flags and comes
+// through the bucket's lock; one that released before makes this fail.
+func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) bool {
+	notified := q.Notified()
+	if notified == w && q.HeadWaited() >= l.interval {
+		q.Due = true
+	}
+	f := l.flagsWith(q, notified != nil && notified != w)
+	if !l.word.cas(s, s&^flagsMask|f) {
+		return false
+	}
+	if notified == w {
+		q.Requeue(w)
+	} else {
+		q.Push(w, parking.Exclusive)
+	}
+	return true
+}
+
+// Withdraw takes w, which gave up, out of the queue. It answers Acquired when the
+// lock had been handed to w before. The state of w stays as it was, so that the
+// caller can tell whether a wake-up is still owed to it: consume it, then call
+// Forget, or Contend again to wait on in the old place.
+func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	if w.State.Load() == parking.Granted {
+		return Acquired, nil
+	}
+	q.Remove(w)
+	if l.Owner() == w.ID { // its own compare-and-swap took it
+		l.held(q, w.ID)
+		return Acquired, nil
+	}
+	giveUp(q, why)
+	for {
+		s := l.word.load()
+		owner := s >> OwnerShift
+		if owner == 0 && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
+			chain = q.Notify() // w was on its way to a free lock: send the next
+		}
+		if l.word.cas(s, owner<<OwnerShift|l.flags(q)) {
+			return Withdrawn, chain
+		}
+	}
+}
+
+// Release gives the lock up for its owner, where the word says that judgement is
+// needed, and returns the waiters to wake.
+func (l *IntervalLock) Release() (chain *parking.Waiter) {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	head := q.Head(parking.Exclusive)
+	switch {
+	case head == nil:
+		l.held(q, 0)
+	case q.Due || q.HeadWaited() >= l.interval:
+		chain = l.handOver(q, head)
+	default:
+		if q.Notified() == nil {
+			chain = q.Notify()
+		}
+		l.held(q, 0)
+	}
+	return chain
+}
+
+func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking.Waiter {
+	q.Remove(head)
+	l.held(q, head.ID)
+	return q.Grant(head, nil)
+}
+
+// CedeTo hands the lock of its owner to the longest waiter and queues w, the
+// owner, as the last. It answers Acquired, and does nothing, when nobody waits.
+func (l *IntervalLock) CedeTo(w *parking.Waiter) (Verdict, *parking.Waiter) {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	head := q.Head(parking.Exclusive)
+	if head == nil {
+		return Acquired, nil
+	}
+	q.Count().Cedes++
+	q.Push(w, parking.Exclusive)
+	return Park, l.handOver(q, head)
+}
+
+// Owner is the id of the holder, 0 when the lock is free.
+func (l *IntervalLock) Owner() uint64 { return l.word.load() >> OwnerShift }
+
+// Waiters is the number of those who wait.
+func (l *IntervalLock) Waiters() int {
+	return lot.Waiting(keyOf(&l.word), parking.Exclusive)
+}

@@ -1,0 +1,98 @@
+// Package locks holds the locks: one file for each lock's word and policy, and
+// beside it one for its use from goroutines.
+//
+// A lock is one word. Whoever finds it free takes it with one compare-and-swap,
+// inline, in Go or in C. Everything that needs judgement is an operation of the
+// policy file: it runs under the lock of the word's bucket in the parking lot,
+// re-checks the word, answers with a Verdict and names the waiters to wake. It
+// never blocks. So the same policy serves goroutines, which sleep on channels,
+// and Python threads, which sleep in C.
+//
+// The bits of the words and the layout of the structs are declared here and
+// nowhere else; pybind/headergen writes them into the C header.
+package locks
+
+//go:generate sh -c "go run ft_utils/pybind/headergen > ../../pybind/include/ft_golib.h.new && mv ../../pybind/include/ft_golib.h.new ../../pybind/include/ft_golib.h"
+
+import (
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"ft_utils/golib/parking"
+)
+
+// Verdict is the answer of an operation that a waiter asked for.
+type Verdict int32
+
+// The verdicts.
+const (
+	// Acquired: the caller holds the lock.
+	Acquired Verdict = iota
+	// Park: the caller is queued; it sleeps until it is woken.
+	Park
+	// Withdrawn: the caller is in no queue any more and holds nothing.
+	Withdrawn
+	// Retry: the word is in a state that only the C side can end (a revocation
+	// of read bias); it does so and asks again.
+	Retry
+)
+
+// Reason says why a wait is given up.
+type Reason int32
+
+// The reasons.
+const (
+	TimedOut    Reason = iota
+	Interrupted        // by a signal
+	Looking            // for a moment, to see whether a signal came just before it slept
+)
+
+// DefaultInterval is CPython's switch interval: a thread that takes part in a
+// program with the GIL is used to running that long before it is asked to make
+// room.
+const DefaultInterval = 5 * time.Millisecond
+
+// lot is the parking lot of all locks; tests put a smaller one in its place.
+var lot = parking.Default
+
+// OwnerShift is where the owner's id or the number of readers starts in a word:
+// below it there is room for eight flags.
+const OwnerShift = 8
+
+// flagsMask covers the flags of a word.
+const flagsMask = 1<<OwnerShift - 1
+
+// anonymous is the owner's id that an uncontended goroutine leaves in a word:
+// goroutines have no identity, so the word can only say that somebody has it.
+// Waiters and Python threads have ids of their own, above it.
+const anonymous = 1
+
+// FirstID is the smallest id that a waiter may have.
+const FirstID = anonymous + 1
+
+// keyOf is the key of a lock in the lot: the address of its word. So a lock must not
+// move, and stacks do: the assignment, which never happens, makes the compiler place
+// every lock on the heap.
+func keyOf(w *word) uintptr {
+	if w == nil {
+		pinned = w
+	}
+	return uintptr(unsafe.Pointer(w))
+}
+
+var pinned *word
+
+// ids numbers the waiters of goroutines.
+var ids atomic.Uint64
+
+func init() { ids.Store(anonymous) }
+
+func giveUp(q *parking.Queue, why Reason) {
+	switch why {
+	case TimedOut:
+		q.Count().Timeouts++
+	case Interrupted:
+		q.Count().Interrupts++
+	}
+}

@@ -1,0 +1,324 @@
+package locks
+
+import "ft_utils/golib/parking"
+
+// The word of a ReaderWriterLock:
+//
+//	63                            8 7      6        5    4    3       2     1       0
+//	┌──────────────────────────────┬──────┬────────┬────┬────┬───────┬─────┬───────┬───────┐
+//	│ writer's id, or the number of│writer│revoking│bias│owed│handoff│woken│readers│writers│
+//	│ readers that are counted here│      │        │    │    │       │     │parked │parked │
+//	└──────────────────────────────┴──────┴────────┴────┴────┴───────┴─────┴───────┴───────┘
+//
+//	upper  writer bias revoking parked flags
+//	  0      0     0      0       none     free
+//	  n      0     0      0       any      n readers
+//	  id     1     0      0       any      one writer
+//	  n      0     1      0       none     biased: n readers here, more in the threads' records
+//	  n      0     0      1       none     being revoked: the records are being counted into n
+//	  0      0     0      0       writers+woken   free; a notified writer is on its way,
+//	                                       writers may barge, readers may not
+//	 otherwise                             never
+//
+// The five flags of the queue (bits 0 to 4) change under the bucket's lock only.
+// Without it, a compare-and-swap may: add a reader while there is neither writer
+// nor parked writer; subtract one that is not the last, or the last when nobody is
+// parked; put a writer into a word with nothing above the flags and neither bias nor
+// revoking; take it out when there are no flags, or just writers parked and woken.
+//
+// Bias and revoking belong to the C side (BRAVO, Dice and Kogan, USENIX ATC 2019):
+// set from a word with no writer and no flags, and cleared before anybody can park.
+// Go keeps them and answers Retry to a writer that meets them.
+//
+// A waiting writer keeps new readers out. Readers that a writer has gone ahead of
+// are owed: they go in together before the next writer, so that writers cannot starve
+// them either (after phase-fair locks, Brandenburg and Anderson, 2010). Among writers
+// barging works as for IntervalLock: a running one may go first until the longest
+// waiter has been the longest for rwInterval.
+const (
+	RWWritersParked = 1 << 0 // a writer is queued
+	RWReadersParked = 1 << 1 // a reader is queued
+	RWWoken         = 1 << 2 // the longest waiting writer was notified and will come
+	RWHandoff       = 1 << 3 // the longest waiting writer is to be served without competition
+	RWOwed          = 1 << 4 // the queued readers go before the next writer
+	RWBias          = 1 << 5 // readers may publish in their thread's record
+	RWRevoking      = 1 << 6 // a writer counts the records into the word
+	RWWriter        = 1 << 7 // the upper bits are a writer's id
+)
+
+// rwQueueFlags are the flags that stand for the queue.
+const rwQueueFlags = RWWritersParked | RWReadersParked | RWWoken | RWHandoff | RWOwed
+
+// rwInterval bounds barging among writers.
+const rwInterval = int64(DefaultInterval)
+
+// oneReader is what a reader adds to the word.
+const oneReader = 1 << OwnerShift
+
+// ReaderWriterLock is a lock for many readers or one writer. A waiting writer
+// keeps new readers out.
+//
+// A write release happens before every later acquisition returns; a read release
+// happens before every later write acquisition returns. A try that fails promises
+// nothing. The zero value is ready. It must not be copied after first use.
+type ReaderWriterLock struct {
+	word word
+}
+
+// flags is what the word has to say of the queue.
+func (l *ReaderWriterLock) flags(q *parking.Queue) uint64 {
+	var f uint64
+	if q.Len(parking.Exclusive) > 0 {
+		f |= RWWritersParked
+		if q.Notified() != nil {
+			f |= RWWoken
+		}
+		if q.Due {
+			f |= RWHandoff
+		}
+	}
+	if q.Len(parking.Shared) > 0 {
+		f |= RWReadersParked
+		if q.Owed {
+			f |= RWOwed
+		}
+	}
+	return f
+}
+
+// settle writes the flags of the queue into the word while upper and writer cannot
+// change: the caller's side holds the lock, or gives it up in this step.
+func (l *ReaderWriterLock) settle(q *parking.Queue, holder uint64) {
+	for s := l.word.load(); !l.word.cas(s, holder|l.flags(q)); {
+		s = l.word.load()
+	}
+}
+
+func writerWord(id uint64) uint64 { return id<<OwnerShift | RWWriter }
+
+// open says whether a new reader may join: no writer, and none that waits.
+func open(s uint64) bool { return s&(RWWriter|RWWritersParked) == 0 }
+
+// vacant says whether a writer may take the word.
+func vacant(s uint64) bool { return s&^rwQueueFlags == 0 }
+
+// ContendRead takes a read lock for w, or queues it. A woken reader was granted
+// its lock.
+func (l *ReaderWriterLock) ContendRead(w *parking.Waiter) Verdict {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	if w.State.Load() == parking.Granted {
+		w.Forget()
+		return Acquired
+	}
+	q.Count().Contended++
+	for {
+		s := l.word.load()
+		if open(s) {
+			if l.word.cas(s, s+oneReader) {
+				w.Forget()
+				return Acquired
+			}
+		} else if l.word.cas(s, s|RWReadersParked) {
+			q.Push(w, parking.Shared)
+			return Park
+		}
+	}
+}
+
+// ContendWrite takes the write lock for w, or queues it; a woken writer calls it
+// again, as IntervalLock.Contend. It answers Retry while readers are biased.
+func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	state := w.State.Load()
+	if state == parking.Granted {
+		w.Forget()
+		return Acquired
+	}
+	if state == parking.Idle {
+		q.Count().Contended++
+	}
+	for {
+		s := l.word.load()
+		mine := s&^uint64(rwQueueFlags) == writerWord(w.ID)
+		switch {
+		case s&(RWBias|RWRevoking) != 0:
+			return Retry
+		case mine, vacant(s) && l.word.cas(s, s|writerWord(w.ID)):
+			l.took(q, w)
+			w.Forget()
+			return Acquired
+		case vacant(s):
+			continue
+		}
+		if l.parkWriter(q, w, s) {
+			return Park
+		}
+	}
+}
+
+// took is called when a compare-and-swap has taken the word for w.
+func (l *ReaderWriterLock) took(q *parking.Queue, w *parking.Waiter) {
+	if w.InQueue() {
+		q.Remove(w)
+		q.Owed = q.Len(parking.Shared) > 0
+	}
+	l.settle(q, writerWord(w.ID))
+}
+
+// parkWriter queues w, provided that the word is still s, held by others. The word
+// and its flags change in one step, as in IntervalLock.park.
+func (l *ReaderWriterLock) parkWriter(q *parking.Queue, w *parking.Waiter, s uint64) bool {
+	notified := q.Notified()
+	if notified == w && q.HeadWaited() >= rwInterval {
+		q.Due = true
+	}
+	f := s | RWWritersParked
+	if notified == w {
+		f &^= RWWoken
+	}
+	if q.Due {
+		f |= RWHandoff
+	}
+	if !l.word.cas(s, f) {
+		return false
+	}
+	if notified == w {
+		q.Requeue(w)
+	} else {
+		q.Push(w, parking.Exclusive)
+	}
+	return true
+}
+
+// WithdrawRead takes the reader w, which gave up, out of the queue; see
+// IntervalLock.Withdraw.
+func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) Verdict {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	if w.State.Load() == parking.Granted {
+		return Acquired
+	}
+	giveUp(q, why)
+	q.Remove(w)
+	l.refresh(q)
+	return Withdrawn
+}
+
+// refresh writes the flags of the queue into the word, whoever holds it.
+func (l *ReaderWriterLock) refresh(q *parking.Queue) {
+	for s := l.word.load(); !l.word.cas(s, s&^rwQueueFlags|l.flags(q)); {
+		s = l.word.load()
+	}
+}
+
+// WithdrawWrite takes the writer w, which gave up, out of the queue, and lets in
+// those whom it kept out; see IntervalLock.Withdraw.
+func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	if w.State.Load() == parking.Granted {
+		return Acquired, nil
+	}
+	if l.word.load()&^uint64(rwQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
+		l.took(q, w)
+		return Acquired, nil
+	}
+	giveUp(q, why)
+	q.Remove(w)
+	return Withdrawn, l.letIn(q)
+}
+
+// letIn is called after a writer left the queue without the lock: it admits the
+// queued readers when no writer is left to keep them out, and sends the next writer
+// when the one that left was on its way to a free word.
+func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
+	for {
+		s := l.word.load()
+		holder := s &^ rwQueueFlags
+		if n := q.Len(parking.Shared); n > 0 && q.Len(parking.Exclusive) == 0 && s&RWWriter == 0 {
+			if l.word.cas(s, holder+uint64(n)*oneReader) {
+				return q.GrantShared(chain)
+			}
+			continue
+		}
+		if vacant(s) && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
+			chain = q.Notify()
+		}
+		if l.word.cas(s, holder|l.flags(q)) {
+			return chain
+		}
+	}
+}
+
+// ReleaseWrite gives the write lock up for its owner, where the word says that
+// judgement is needed, and returns the waiters to wake.
+func (l *ReaderWriterLock) ReleaseWrite() (chain *parking.Waiter) {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	writer := q.Head(parking.Exclusive)
+	switch {
+	case q.Len(parking.Shared) > 0 && (writer == nil || q.Owed):
+		return l.admit(q, 0)
+	case writer == nil:
+	case q.Due || q.HeadWaited() >= rwInterval:
+		return l.handOver(q, writer)
+	case q.Notified() == nil:
+		chain = q.Notify()
+	}
+	l.settle(q, 0)
+	return chain
+}
+
+// admit lets all queued readers join the holders, counted already.
+func (l *ReaderWriterLock) admit(q *parking.Queue, holders uint64) *parking.Waiter {
+	n := holders + uint64(q.Len(parking.Shared))
+	chain := q.GrantShared(nil)
+	l.settle(q, n*oneReader)
+	return chain
+}
+
+func (l *ReaderWriterLock) handOver(q *parking.Queue, writer *parking.Waiter) *parking.Waiter {
+	q.Remove(writer)
+	q.Owed = q.Len(parking.Shared) > 0
+	l.settle(q, writerWord(writer.ID))
+	return q.Grant(writer, nil)
+}
+
+// ReleaseRead gives up a read lock that is counted in the word. The last reader
+// hands over to the longest waiting writer: those who run cannot read before it.
+func (l *ReaderWriterLock) ReleaseRead() *parking.Waiter {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	for {
+		s := l.word.load()
+		if s>>OwnerShift == 1 && s&rwQueueFlags != 0 {
+			break // the word is ours alone: the parked writer keeps readers out
+		}
+		if l.word.cas(s, s-oneReader) {
+			return nil
+		}
+	}
+	if writer := q.Head(parking.Exclusive); writer != nil {
+		return l.handOver(q, writer)
+	}
+	return l.admit(q, 0)
+}
+
+// Downgrade turns the write lock of its owner into a read lock, and lets in the
+// queued readers that need not wait for a writer.
+func (l *ReaderWriterLock) Downgrade() *parking.Waiter {
+	q := lot.Enter(keyOf(&l.word))
+	defer q.Leave()
+	if q.Len(parking.Exclusive) == 0 || q.Owed {
+		return l.admit(q, 1)
+	}
+	l.settle(q, oneReader)
+	return nil
+}
+
+// WritersWaiting is the number of writers that wait.
+func (l *ReaderWriterLock) WritersWaiting() int {
+	return lot.Waiting(keyOf(&l.word), parking.Exclusive)
+}

@@ -1,0 +1,164 @@
+package locks
+
+import (
+	"context"
+
+	"ft_utils/golib/parking"
+)
+
+// The goroutines' side of ReaderWriterLock. Goroutines have no identity, so a
+// goroutine must not read twice: a writer that comes in between would wait for it,
+// and it for the writer (as with sync.RWMutex).
+
+type readSide struct{ l *ReaderWriterLock }
+type writeSide struct{ l *ReaderWriterLock }
+
+func (p readSide) contend(w *parking.Waiter) Verdict { return p.l.ContendRead(w) }
+func (p readSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+	return p.l.WithdrawRead(w, why), nil
+}
+
+func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
+func (p writeSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+	return p.l.WithdrawWrite(w, why)
+}
+
+// TryRLock takes a read lock when no writer has the lock or waits for it, and says
+// whether it did. A failed try promises nothing.
+func (l *ReaderWriterLock) TryRLock() bool {
+	for {
+		s := l.word.load()
+		if !open(s) {
+			return false
+		}
+		if l.word.cas(s, s+oneReader) {
+			return true
+		}
+	}
+}
+
+// RLock takes a read lock.
+func (l *ReaderWriterLock) RLock() {
+	if !l.TryRLock() {
+		l.rlockSlow(nil)
+	}
+}
+
+// RLockContext takes a read lock, or returns the cause of ctx's end and has changed
+// nothing.
+func (l *ReaderWriterLock) RLockContext(ctx context.Context) error {
+	if l.TryRLock() {
+		return nil
+	}
+	return l.rlockSlow(ctx)
+}
+
+func (l *ReaderWriterLock) rlockSlow(ctx context.Context) error {
+	w := newSleeper()
+	return sleep(ctx, readSide{l}, w, l.ContendRead(w))
+}
+
+// RUnlock gives a read lock up. It panics when nobody reads.
+func (l *ReaderWriterLock) RUnlock() {
+	for {
+		s := l.word.load()
+		n := s >> OwnerShift
+		if n == 0 || s&RWWriter != 0 {
+			panic("locks: RUnlock of a ReaderWriterLock that nobody reads")
+		}
+		if n == 1 && s&rwQueueFlags != 0 {
+			parking.Wake(l.ReleaseRead())
+			return
+		}
+		if l.word.cas(s, s-oneReader) {
+			return
+		}
+	}
+}
+
+// TryLock takes the write lock when it is free and says whether it did. A failed
+// try promises nothing.
+func (l *ReaderWriterLock) TryLock() bool {
+	for {
+		s := l.word.load()
+		if !vacant(s) {
+			return false
+		}
+		if l.word.cas(s, s|writerWord(anonymous)) {
+			return true
+		}
+	}
+}
+
+// Lock takes the write lock.
+func (l *ReaderWriterLock) Lock() {
+	if !l.word.cas(0, anonymous<<OwnerShift|RWWriter) {
+		l.lockSlow(nil)
+	}
+}
+
+// LockContext takes the write lock, or returns the cause of ctx's end and has
+// changed nothing.
+func (l *ReaderWriterLock) LockContext(ctx context.Context) error {
+	if l.TryLock() {
+		return nil
+	}
+	return l.lockSlow(ctx)
+}
+
+func (l *ReaderWriterLock) lockSlow(ctx context.Context) error {
+	w := newSleeper()
+	return sleep(ctx, writeSide{l}, w, l.ContendWrite(w))
+}
+
+// Unlock gives the write lock up. It panics when nobody writes.
+func (l *ReaderWriterLock) Unlock() {
+	if !l.word.cas(anonymous<<OwnerShift|RWWriter, 0) {
+		l.unlockSlow()
+	}
+}
+
+func (l *ReaderWriterLock) unlockSlow() {
+	for {
+		s := l.word.load()
+		if s&RWWriter == 0 {
+			panic("locks: Unlock of a ReaderWriterLock that nobody writes")
+		}
+		if !freeable(s) {
+			parking.Wake(l.ReleaseWrite())
+			return
+		}
+		if l.word.cas(s, s&rwQueueFlags) {
+			return
+		}
+	}
+}
+
+// freeable says whether a writer may leave without judgement: nobody is queued, or
+// a notified writer is on its way and nobody is to be served before others.
+func freeable(s uint64) bool {
+	f := s & rwQueueFlags
+	return f == 0 || f&(RWWoken|RWHandoff|RWOwed) == RWWoken
+}
+
+// DowngradeLock turns the write lock into a read lock with no writer in between. It
+// panics when nobody writes.
+func (l *ReaderWriterLock) DowngradeLock() {
+	if l.word.load()&RWWriter == 0 {
+		panic("locks: DowngradeLock of a ReaderWriterLock that nobody writes")
+	}
+	parking.Wake(l.Downgrade())
+}
+
+// Readers is the number of read locks, 0 while a writer has the lock; it may be
+// outdated at once.
+func (l *ReaderWriterLock) Readers() int {
+	s := l.word.load()
+	if s&RWWriter != 0 {
+		return 0
+	}
+	return int(s >> OwnerShift)
+}
+
+// WriterLocked says whether a writer has the lock; it may be outdated at once.
+func (l *ReaderWriterLock) WriterLocked() bool { return l.word.load()&RWWriter != 0 }

@@ -1,0 +1,144 @@
+package parking
+
+import "sync/atomic"
+
+// State says how far a Waiter is. Every change happens under the lock of the
+// bucket that its key hashes to; the waiting side may read it without that
+// lock once it has consumed its wake-up, because whoever woke it changed the
+// state before.
+//
+//	Idle ──push──▶ Queued ──notify──▶ Notified ──grant──▶ Granted
+//	                 │  ▲                 │
+//	                 │  └────requeue──────┘
+//	                 └──────────grant────────────────────▶ Granted
+//
+// A waiter is owed exactly one wake-up for each step out of Queued that
+// somebody else takes for it (notify or grant). Notified to Granted owes none:
+// the waiter is awake already, or its wake-up is on the way.
+type State = uint32
+
+// The states of a Waiter.
+const (
+	Idle     State = iota // in no queue
+	Queued                // in a queue, asleep or about to be
+	Notified              // in a queue, woken to compete for the lock
+	Granted               // out of the queue, the lock was handed to it
+)
+
+// Kind is the side of a lock that a Waiter wants.
+type Kind = uint32
+
+// The kinds of a Waiter.
+const (
+	Exclusive Kind = iota // excludes everybody
+	Shared                // shares with others of its kind
+	kinds
+)
+
+// Waiter is one blocked thread or goroutine. It lives in the memory of the one
+// that waits, so that waiting allocates nothing: on the Go heap for a goroutine,
+// in a C thread record for a Python thread. Nothing in a waiter of the second
+// sort ever points to the Go heap.
+//
+// The exported fields are shared with C: their offsets are part of the
+// generated header.
+type Waiter struct {
+	// WakeNext chains the waiters that one operation woke. It belongs to
+	// whoever ran that operation until it has woken this waiter.
+	WakeNext *Waiter
+	// Chain is where the bridge leaves, for the C side, the chain that this
+	// waiter's own last operation woke. (WakeNext cannot serve: it may still be
+	// read by whoever woke this waiter.)
+	Chain *Waiter
+	// Token is the sleeping place of a C waiter (its semaphore). Go never
+	// reads it.
+	Token uintptr
+	// ID is put into the lock's word when the lock is handed over. It is not
+	// zero and no two waiters that live at the same time share one.
+	ID uint64
+	// State is written under the bucket's lock, but for the return to Idle: the
+	// waiter, in no queue any more, does that itself.
+	State atomic.Uint32
+	// Ticket is the place in the order of arrival, and Since the time of
+	// arrival on the lot's clock. Push sets them when Ticket is 0. A waiter that
+	// withdrew to run a signal handler keeps both, and queues in its old place.
+	Ticket uint64
+	Since  int64
+
+	headSince  int64 // when it became the longest waiter of its side; 0: not yet
+	kind       Kind
+	queued     bool // in a queue; State cannot tell, it outlives a withdrawal
+	next, prev *Waiter
+
+	ready chan struct{} // sleeping place of a goroutine; nil in C memory
+}
+
+// NewWaiter makes a waiter for a goroutine.
+func NewWaiter(id uint64) *Waiter {
+	return &Waiter{ID: id, ready: make(chan struct{}, 1)}
+}
+
+// Ready delivers the wake-up of a goroutine's waiter.
+func (w *Waiter) Ready() <-chan struct{} { return w.ready }
+
+// InQueue says whether w is in a queue. It is asked under the bucket's lock.
+func (w *Waiter) InQueue() bool { return w.queued }
+
+// Forget ends a wait: the next push is a new arrival.
+func (w *Waiter) Forget() {
+	w.Ticket, w.headSince = 0, 0
+	w.State.Store(Idle)
+}
+
+// Wake wakes every goroutine of a chain. The chain is read before each
+// wake-up: a woken waiter may be gone or queued elsewhere at once.
+func Wake(chain *Waiter) {
+	for chain != nil {
+		w := chain
+		chain, w.WakeNext = w.WakeNext, nil
+		w.ready <- struct{}{} // never blocks: at most one wake-up is owed
+	}
+}
+
+// list is a queue of waiters in order of arrival.
+type list struct {
+	head, tail *Waiter
+	n          int
+}
+
+// insert puts w behind everybody whose ticket is smaller. A new arrival has
+// the largest ticket, so the walk from the tail ends at once.
+func (l *list) insert(w *Waiter) {
+	after := l.tail
+	for after != nil && after.Ticket > w.Ticket {
+		after = after.prev
+	}
+	w.prev = after
+	if after == nil {
+		w.next, l.head = l.head, w
+	} else {
+		w.next, after.next = after.next, w
+	}
+	if w.next == nil {
+		l.tail = w
+	} else {
+		w.next.prev = w
+	}
+	w.queued = true
+	l.n++
+}
+
+func (l *list) remove(w *Waiter) {
+	if w.prev == nil {
+		l.head = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		l.tail = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.next, w.prev, w.queued = nil, nil, false
+	l.n--
+}

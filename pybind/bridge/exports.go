@@ -1,0 +1,102 @@
+// Package main is the cgo bridge between the C lock types and golib: the exports that
+// C finds by dlsym. Each is one operation of a lock's policy. None blocks, none calls
+// back into C or Python, and all memory that they are given is C's: a lock lies in a
+// Python object, a waiter in a thread's record. So no Go pointer ever reaches C.
+//
+// An operation that wakes others leaves them in self's Chain; C wakes them after the
+// call, when no bucket is locked any more.
+package main
+
+import "C"
+
+import (
+	"unsafe"
+
+	"ft_utils/golib/locks"
+	"ft_utils/golib/parking"
+)
+
+// abi is raised whenever the signature of an export changes, so that C refuses a
+// library that it does not match.
+const abi = 1
+
+// ft_abi lets C check what it has loaded before it calls anything else.
+//
+//export ft_abi
+func ft_abi() int32 { return abi }
+
+func waiter(p unsafe.Pointer) *parking.Waiter               { return (*parking.Waiter)(p) }
+func interval(p unsafe.Pointer) *locks.IntervalLock         { return (*locks.IntervalLock)(p) }
+func readerWriter(p unsafe.Pointer) *locks.ReaderWriterLock { return (*locks.ReaderWriterLock)(p) }
+
+// answer leaves the chain for C and makes the verdict C's.
+func answer(self unsafe.Pointer, v locks.Verdict, chain *parking.Waiter) int32 {
+	waiter(self).Chain = chain
+	return int32(v)
+}
+
+//export ft_interval_contend
+func ft_interval_contend(lock, self unsafe.Pointer) int32 {
+	return answer(self, interval(lock).Contend(waiter(self)), nil)
+}
+
+//export ft_interval_withdraw
+func ft_interval_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	v, chain := interval(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, v, chain)
+}
+
+//export ft_interval_release
+func ft_interval_release(lock, self unsafe.Pointer) {
+	waiter(self).Chain = interval(lock).Release()
+}
+
+//export ft_interval_cede
+func ft_interval_cede(lock, self unsafe.Pointer) int32 {
+	v, chain := interval(lock).CedeTo(waiter(self))
+	return answer(self, v, chain)
+}
+
+//export ft_rw_contend_read
+func ft_rw_contend_read(lock, self unsafe.Pointer) int32 {
+	return answer(self, readerWriter(lock).ContendRead(waiter(self)), nil)
+}
+
+//export ft_rw_contend_write
+func ft_rw_contend_write(lock, self unsafe.Pointer) int32 {
+	return answer(self, readerWriter(lock).ContendWrite(waiter(self)), nil)
+}
+
+//export ft_rw_withdraw_read
+func ft_rw_withdraw_read(lock, self unsafe.Pointer, why int32) int32 {
+	return answer(self, readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why)), nil)
+}
+
+//export ft_rw_withdraw_write
+func ft_rw_withdraw_write(lock, self unsafe.Pointer, why int32) int32 {
+	v, chain := readerWriter(lock).WithdrawWrite(waiter(self), locks.Reason(why))
+	return answer(self, v, chain)
+}
+
+//export ft_rw_release_read
+func ft_rw_release_read(lock, self unsafe.Pointer) {
+	waiter(self).Chain = readerWriter(lock).ReleaseRead()
+}
+
+//export ft_rw_release_write
+func ft_rw_release_write(lock, self unsafe.Pointer) {
+	waiter(self).Chain = readerWriter(lock).ReleaseWrite()
+}
+
+//export ft_rw_downgrade
+func ft_rw_downgrade(lock, self unsafe.Pointer) {
+	waiter(self).Chain = readerWriter(lock).Downgrade()
+}
+
+// ft_waiting is the number of those queued for one side of the lock whose word is at
+// lock.
+//
+//export ft_waiting
+func ft_waiting(lock unsafe.Pointer, kind uint32) int64 {
+	return int64(parking.Default.Waiting(uintptr(lock), kind))
+}

@@ -1,0 +1,18 @@
+/* Arguments of the acquire methods, as threading.Lock.acquire takes them. */
+#ifndef FT_ARGS_H
+#define FT_ARGS_H
+
+#include "common.h"
+
+/* A try that does not wait. Deadlines are points of time and never negative. */
+#define FT_NO_WAIT ((int64_t)-1)
+
+/* Parses (blocking=True, timeout=-1) into a deadline: FT_NO_WAIT, FT_FOREVER or a point of
+ * CLOCK_MONOTONIC. 0, or -1 with the exception set that threading.Lock would raise. */
+int ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                     int64_t *deadline);
+
+/* Seconds to nanoseconds, rounded up: -1 and OverflowError, TypeError or ValueError. */
+int ft_parse_seconds(PyObject *seconds, int64_t *ns);
+
+#endif

@@ -1,0 +1,52 @@
+/* The Go side, seen from C: loaded at the first contention, never entered in a child of a
+ * process that had loaded it. */
+#ifndef FT_ENGINE_H
+#define FT_ENGINE_H
+
+#include "common.h"
+
+/* One operation on a lock that is being waited for. */
+typedef int32_t ft_contend_fn(void *lock, struct ft_waiter *self);
+typedef int32_t ft_withdraw_fn(void *lock, struct ft_waiter *self, int32_t why);
+typedef void ft_release_fn(void *lock, struct ft_waiter *self);
+
+/* name, type: the exports of pybind/bridge, one entry each. */
+#define FT_EXPORTS(X)                          \
+    X(ft_interval_contend, ft_contend_fn)      \
+    X(ft_interval_withdraw, ft_withdraw_fn)    \
+    X(ft_interval_release, ft_release_fn)      \
+    X(ft_interval_cede, ft_contend_fn)         \
+    X(ft_rw_contend_read, ft_contend_fn)       \
+    X(ft_rw_contend_write, ft_contend_fn)      \
+    X(ft_rw_withdraw_read, ft_withdraw_fn)     \
+    X(ft_rw_withdraw_write, ft_withdraw_fn)    \
+    X(ft_rw_release_read, ft_release_fn)       \
+    X(ft_rw_release_write, ft_release_fn)      \
+    X(ft_rw_downgrade, ft_release_fn)
+
+typedef int64_t ft_waiting_fn(void *lock, uint32_t kind);
+
+struct ft_engine {
+#define FT_EXPORT_FIELD(name, type) type *name;
+    FT_EXPORTS(FT_EXPORT_FIELD)
+#undef FT_EXPORT_FIELD
+    ft_waiting_fn *ft_waiting;
+};
+
+/* The Go side, loaded if need be; call it attached. NULL means: poll (poll.h). That is so
+ * in a child after a fork, and when the library cannot be loaded, which is warned of once.
+ * Never fails and never raises. */
+const struct ft_engine *ft_engine(void);
+
+/* The Go side if it is loaded and alive here, else NULL. Loads nothing. */
+const struct ft_engine *ft_engine_if_loaded(void);
+
+/* Whether the Go side may not be entered because this is a forked child. */
+bool ft_engine_lost_in_fork(void);
+
+/* The file name of the Go library: beside this extension, the same suffix. Borrowed. */
+const char *ft_engine_path(void);
+
+void ft_engine_after_fork_in_child(void);
+
+#endif

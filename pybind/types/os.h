@@ -1,0 +1,19 @@
+/* What depends on the operating system. Linux now; a port adds its branch here. */
+#ifndef FT_OS_H
+#define FT_OS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether the calling thread is the process's first, the one that Python's signal
+ * handlers run in. (A program that embeds Python in another thread has none that waits
+ * interruptibly, as with the standard library.) */
+bool ft_os_is_main_thread(void);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t ft_os_now(void);
+
+/* Processors that this process may run on. */
+int ft_os_processors(void);
+
+#endif

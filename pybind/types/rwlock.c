@@ -1,0 +1,312 @@
+/* ReaderWriterLock: taking and releasing. */
+#include "rwlock.h"
+
+#include "args.h"
+#include "poll.h"
+#include "rwread.h"
+#include "wait.h"
+
+#define OF(lock_) ((ReaderWriterLock *)((char *)(lock_) - offsetof(ReaderWriterLock, lock)))
+
+/* ---- the writers' side ---- */
+
+static inline bool
+vacant(uint64_t s)
+{
+    return (s & ~(uint64_t)FT_RW_QUEUE_FLAGS) == 0;
+}
+
+/* Takes a word that no reader and no writer has; keeps its flags. */
+static bool
+write_try(void *lock, struct ft_thread *self, bool awake)
+{
+    (void)awake;
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return vacant(s) && ft_cas(word, s, s | self->owner | FT_RW_WRITER);
+}
+
+static void
+count_readers(void *lock)
+{
+    ft_read_revoke(OF(lock));
+}
+
+/* In a forked child the one flag that has a meaning is WritersParked: a polling writer sets
+ * it to keep readers out, and clears it when it has the lock or gives up. Other polling
+ * writers set it again. */
+static bool
+write_poll(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    if ((s & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
+        count_readers(lock);
+        s = atomic_load(word);
+    }
+    if (vacant(s)) {
+        return ft_cas(word, s, self->owner | FT_RW_WRITER);
+    }
+    if ((s & FT_RW_BIAS) == 0) {
+        ft_cas(word, s, s | FT_RW_WRITERS_PARKED);
+    }
+    return false;
+}
+
+static void
+write_poll_given_up(void *lock)
+{
+    atomic_fetch_and(&((struct ft_rw_lock *)lock)->word, ~(uint64_t)FT_RW_QUEUE_FLAGS);
+}
+
+static const struct ft_side write_side = {
+    .try = write_try,
+    .clear_way = count_readers,
+    .poll = write_poll,
+    .poll_given_up = write_poll_given_up,
+    .contend = offsetof(struct ft_engine, ft_rw_contend_write),
+    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_write),
+    .kind = FT_KIND_EXCLUSIVE,
+    .flags = FT_RW_QUEUE_FLAGS,
+    .spins = true,
+};
+
+static int
+refuse(const char *why)
+{
+    PyErr_SetString(PyExc_RuntimeError, why);
+    return -1;
+}
+
+static FT_SLOW int
+write_slow(ReaderWriterLock *lock, struct ft_thread *self, int64_t deadline)
+{
+    if ((ft_rw_load(lock) & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
+        ft_read_revoke(lock);
+    }
+    if (write_try(&lock->lock, self, false)) {
+        return 1;
+    }
+    if (deadline == FT_NO_WAIT) {
+        return 0;
+    }
+    if (ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("this thread holds the write lock already; waiting for it would never end");
+    }
+    return ft_wait(&write_side, &lock->lock, self, deadline);
+}
+
+int
+ft_rw_write(ReaderWriterLock *lock, int64_t deadline)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    if (FT_LIKELY(ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER))) {
+        return 1;
+    }
+    if (ft_rw_my_reads(lock, self) > 0) {
+        return deadline == FT_NO_WAIT
+                   ? 0
+                   : refuse("this thread holds a read lock; release it before asking for the "
+                            "write lock, which would wait for it for ever");
+    }
+    return write_slow(lock, self, deadline);
+}
+
+/* The caller writes, and there are flags in the word. */
+static FT_SLOW int
+unwrite_slow(ReaderWriterLock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = ft_rw_load(lock), flags = s & FT_RW_QUEUE_FLAGS;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        bool leave = (flags & (FT_RW_WOKEN | FT_RW_HANDOFF | FT_RW_OWED)) == FT_RW_WOKEN;
+        if (go != NULL && flags != 0 && !leave) {
+            ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
+            return 1;
+        }
+        if (ft_cas(&lock->lock.word, s, flags)) {
+            return 1;
+        }
+    }
+}
+
+int
+ft_rw_unwrite(ReaderWriterLock *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    if (FT_LIKELY(ft_cas(&lock->lock.word, self->owner | FT_RW_WRITER, 0))) {
+        return 1;
+    }
+    uint64_t s = ft_rw_load(lock);
+    if (!ft_rw_writes(s, self)) {
+        return refuse((s & FT_RW_WRITER) == 0
+                          ? "cannot release a write lock that nobody holds"
+                          : "cannot release a write lock that another thread holds; only its "
+                            "owner may");
+    }
+    return unwrite_slow(lock, self);
+}
+
+/* ---- the readers' side ---- */
+
+/* A reader that waits was granted its lock when it is woken, so there is nothing to try
+ * then; a newcomer has a slot in hand (ft_rw_read) and tries itself. */
+static bool
+read_try(void *lock, struct ft_thread *self, bool awake)
+{
+    (void)self;
+    if (awake) {
+        return false;
+    }
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return (s & (FT_RW_WRITER | FT_RW_WRITERS_PARKED)) == 0
+           && ft_cas(word, s, s + FT_RW_ONE_READER);
+}
+
+static bool
+read_poll(void *lock, struct ft_thread *self)
+{
+    return read_try(lock, self, false);
+}
+
+static const struct ft_side read_side = {
+    .try = read_try,
+    .poll = read_poll,
+    .contend = offsetof(struct ft_engine, ft_rw_contend_read),
+    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_read),
+    .kind = FT_KIND_SHARED,
+    .flags = FT_RW_QUEUE_FLAGS,
+    .spins = true,
+};
+
+/* Takes one reader out of the word. The last one in front of a parked writer hands over. */
+static inline void
+uncount(ReaderWriterLock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = ft_rw_load(lock);
+        const struct ft_engine *go;
+        if (s >> FT_OWNER_SHIFT == 1 && (s & FT_RW_QUEUE_FLAGS) != 0
+            && (go = ft_engine_if_loaded()) != NULL) {
+            ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
+            return;
+        }
+        if (ft_cas(&lock->lock.word, s, s - FT_RW_ONE_READER)) {
+            return;
+        }
+    }
+}
+
+static FT_SLOW int
+read_slow(ReaderWriterLock *lock, struct ft_thread *self, int64_t deadline)
+{
+    if (deadline == FT_NO_WAIT) {
+        return 0;
+    }
+    if (ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("this thread holds the write lock; use downgrade() to turn it into a "
+                      "read lock");
+    }
+    int outcome = ft_wait(&read_side, &lock->lock, self, deadline);
+    if (outcome == FT_ACQUIRED) {
+        /* The word counts us. A signal handler that ran meanwhile has left the slots as
+         * it found them, or this thread reads by now what it did not: look again. */
+        struct ft_place place = ft_read_room(self);
+        if (place.slots == NULL) {
+            uncount(lock, self);
+            return -1;
+        }
+        ft_read_counted(&lock->lock, place);
+    }
+    return outcome;
+}
+
+/* The first slot of a thread that reads nothing is empty, and nothing need be searched. */
+int
+ft_rw_read(ReaderWriterLock *lock, int64_t deadline)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    struct ft_place place = {&self->reads, 0};
+    if (FT_UNLIKELY(self->reads.used != 0)) {
+        place = ft_read_find(self, &lock->lock);
+        if (place.slots != NULL) {
+            atomic_fetch_add_explicit(&place.slots->depth[place.i], 1, memory_order_relaxed);
+            return 1;
+        }
+        place = ft_read_room(self);
+        if (place.slots == NULL) {
+            return -1;
+        }
+    }
+    return FT_LIKELY(ft_read_try(lock, place)) ? 1 : read_slow(lock, self, deadline);
+}
+
+int
+ft_rw_unread(ReaderWriterLock *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    struct ft_place place = ft_read_find(self, &lock->lock);
+    if (FT_UNLIKELY(place.slots == NULL)) {
+        return refuse("cannot release a read lock that this thread does not hold");
+    }
+    uint32_t depth = atomic_load_explicit(&place.slots->depth[place.i], memory_order_relaxed);
+    if (FT_UNLIKELY(depth > 1)) {
+        atomic_store_explicit(&place.slots->depth[place.i], depth - 1, memory_order_relaxed);
+        return 1;
+    }
+    if (ft_read_clear(place)) {
+        uncount(lock, self);
+    }
+    return 1;
+}
+
+/* ---- both ---- */
+
+int
+ft_rw_downgrade(ReaderWriterLock *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL) {
+        return -1;
+    }
+    if (!ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("cannot downgrade a write lock that this thread does not hold");
+    }
+    struct ft_place place = ft_read_room(self);
+    if (place.slots == NULL) {
+        return -1;
+    }
+    uint64_t mine = self->owner | FT_RW_WRITER;
+    for (uint64_t s = ft_rw_load(lock);; s = ft_rw_load(lock)) {
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (s != mine && go != NULL) {
+            ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            break;
+        }
+        if (ft_cas(&lock->lock.word, s, (s & FT_RW_QUEUE_FLAGS) | FT_RW_ONE_READER)) {
+            break;
+        }
+    }
+    ft_read_counted(&lock->lock, place);
+    return 1;
+}
+
+int64_t
+ft_rw_waiting(ReaderWriterLock *lock, uint32_t kind)
+{
+    const struct ft_engine *go = ft_engine_if_loaded();
+    return go != NULL ? go->ft_waiting(&lock->lock, kind) : ft_count_waiting(&lock->lock, kind);
+}

@@ -1,0 +1,52 @@
+/* The read path: records of who reads what.
+ *
+ * A read lock is a slot in the thread's record. Its tag is Counted, then the lock's word has
+ * one reader more for it; or Published, then the word knows nothing: the word's Bias says
+ * that such readers may exist, and a writer has to look into all records.
+ *
+ *   reader                              writer (revocation)
+ *   1 tag := lock|Published             1 word: Bias -> Revoking
+ *   2 word has Bias? then it reads      2 for each tag that is lock|Published:
+ *     else take the tag back                word += one reader; tag -> Counted,
+ *                                           or word -= one reader if it is gone
+ *                                       3 word: Revoking -> 0
+ *
+ * Both write first and read then, sequentially consistent (Dekker): the reader sees that
+ * Bias is gone, or the writer sees the tag. From 3 on the word alone decides, and the
+ * policy in Go never hears of any of this. A tag is taken back by an exchange: what it was
+ * at that moment says whether the word counts it.
+ *
+ * After BRAVO (Dice and Kogan, USENIX ATC 2019) and hazard pointers (Michael, 2004); there a
+ * writer waits for published readers to leave, here it counts them and waits as for all
+ * others. */
+#ifndef FT_RWREAD_H
+#define FT_RWREAD_H
+
+#include "pyver.h"
+#include "rwlock.h"
+
+/* A place in a record. */
+struct ft_place {
+    struct ft_slots *slots;
+    int i;
+};
+
+/* The slot of this thread for the lock; slots is NULL when it does not read it. */
+struct ft_place ft_read_find(struct ft_thread *self, const struct ft_rw_lock *lock);
+
+/* An empty slot; slots is NULL with MemoryError set when there is no memory for one. */
+struct ft_place ft_read_room(struct ft_thread *self);
+
+/* Tries to take a first read lock without judgement, into an empty slot. */
+bool ft_read_try(ReaderWriterLock *lock, struct ft_place place);
+
+/* Notes a read lock that the word counts. */
+void ft_read_counted(struct ft_rw_lock *lock, struct ft_place place);
+
+/* Empties a slot. True: the word counts it, and the caller has to uncount it. */
+bool ft_read_clear(struct ft_place place);
+
+/* Counts all published readers of the lock into its word and ends the bias. */
+void ft_read_revoke(ReaderWriterLock *lock);
+
+#endif

@@ -1,0 +1,239 @@
+/* Records of threads: their making, their end, and what a fork leaves of them. */
+#include "thread.h"
+
+#include "engine.h"
+#include "os.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Thread_local struct ft_thread *ft_current;
+
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static struct ft_thread *threads;
+static uint64_t next_id = FT_FIRST_ID; /* under the registry's lock; never reused */
+static pthread_key_t exit_key;
+
+void
+ft_registry_lock(void)
+{
+    pthread_mutex_lock(&registry);
+}
+
+void
+ft_registry_unlock(void)
+{
+    pthread_mutex_unlock(&registry);
+}
+
+struct ft_thread *
+ft_registry_first(void)
+{
+    return threads;
+}
+
+FT_SLOW struct ft_thread *
+ft_self_slow(void)
+{
+    struct ft_thread *self = aligned_alloc(FT_CACHE_LINE, sizeof *self);
+    if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
+        free(self);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    memset(self, 0, sizeof *self);
+    self->ident = PyThread_get_thread_ident();
+    self->is_main = ft_os_is_main_thread();
+    ft_registry_lock();
+    self->owner = next_id++ << FT_OWNER_SHIFT;
+    self->next = threads;
+    if (threads != NULL) {
+        threads->prev = self;
+    }
+    threads = self;
+    ft_registry_unlock();
+    self->waiter.id = self->owner >> FT_OWNER_SHIFT;
+    ft_current = self;
+    return self;
+}
+
+int
+ft_self_prepare_wait(struct ft_thread *self)
+{
+    if (FT_LIKELY(self->semaphore != NULL)) {
+        return 0;
+    }
+    PyThread_type_lock semaphore = PyThread_allocate_lock();
+    if (semaphore == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyThread_acquire_lock(semaphore, WAIT_LOCK); /* a semaphore of 0: nobody woke us yet */
+    self->semaphore = semaphore;
+    self->waiter.token = (uintptr_t)semaphore;
+    return 0;
+}
+
+struct ft_slots *
+ft_slots_extend(struct ft_slots *last)
+{
+    struct ft_slots *more = aligned_alloc(FT_CACHE_LINE, sizeof *more);
+    if (more == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    memset(more, 0, sizeof *more);
+    atomic_store(&last->more, more);
+    return more;
+}
+
+/* Under the registry's lock, or by the owner. */
+static bool
+holds_reads(const struct ft_thread *t)
+{
+    for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            if (atomic_load(&s->tag[i]) != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Under the registry's lock. */
+static void
+unlink_thread(struct ft_thread *t)
+{
+    if (t->prev != NULL) {
+        t->prev->next = t->next;
+    }
+    else {
+        threads = t->next;
+    }
+    if (t->next != NULL) {
+        t->next->prev = t->prev;
+    }
+}
+
+static void
+free_thread(struct ft_thread *t)
+{
+    for (struct ft_slots *s = atomic_load(&t->reads.more), *more; s != NULL; s = more) {
+        more = atomic_load(&s->more);
+        free(s);
+    }
+    if (t->semaphore != NULL) {
+        PyThread_free_lock(t->semaphore);
+    }
+    free(t);
+}
+
+/* Runs as the thread ends, without the GIL. A thread that ends with a read lock in hand
+ * leaves its record: the lock stays read-locked by it, as a mutex would stay locked. */
+static void
+thread_exit(void *record)
+{
+    struct ft_thread *self = record;
+    ft_current = NULL;
+    ft_registry_lock();
+    self->ended = true;
+    ft_registry_reap(self);
+    ft_registry_unlock();
+}
+
+void
+ft_registry_reap(struct ft_thread *thread)
+{
+    if (thread->ended && !holds_reads(thread)) {
+        unlink_thread(thread);
+        free_thread(thread);
+    }
+}
+
+unsigned long
+ft_ident_of(uint64_t owner_id)
+{
+    unsigned long ident = 0;
+    ft_registry_lock();
+    for (struct ft_thread *t = threads; t != NULL; t = t->next) {
+        if (t->owner >> FT_OWNER_SHIFT == owner_id) {
+            ident = t->ended ? 0 : t->ident;
+            break;
+        }
+    }
+    ft_registry_unlock();
+    return ident;
+}
+
+int64_t
+ft_count_waiting(const void *lock, uint32_t kind)
+{
+    int64_t n = 0;
+    ft_registry_lock();
+    for (struct ft_thread *t = threads; t != NULL; t = t->next) {
+        n += atomic_load(&t->waiting_for) == lock && t->waiting_kind == kind;
+    }
+    ft_registry_unlock();
+    return n;
+}
+
+/* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
+ * are the read locks that they held: a reader that does not exist changes nothing, and
+ * nobody could ever release for it. What they had locked for writing stays locked: the
+ * data behind it may be half written. */
+static void
+forget_thread(struct ft_thread *t)
+{
+    for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            uintptr_t tag = atomic_load(&s->tag[i]);
+            if (tag & FT_TAG_COUNTED) {
+                struct ft_rw_lock *lock = (struct ft_rw_lock *)(tag & ~FT_TAG_MASK);
+                atomic_fetch_sub(&lock->word, 1ULL << FT_OWNER_SHIFT);
+            }
+        }
+    }
+    _Atomic(uint64_t) *word = (_Atomic(uint64_t) *)atomic_load(&t->waiting_for);
+    if (word != NULL) {
+        atomic_fetch_and(word, ~t->waiting_flags);
+    }
+}
+
+static void
+after_fork_in_child(void)
+{
+    pthread_mutex_init(&registry, NULL);
+    struct ft_thread *self = ft_current, *next;
+    for (struct ft_thread *t = threads; t != NULL; t = next) {
+        next = t->next;
+        if (t != self) {
+            forget_thread(t);
+            unlink_thread(t);
+            free_thread(t);
+        }
+    }
+    if (self != NULL) {
+        self->is_main = true;
+    }
+    ft_engine_after_fork_in_child();
+}
+
+int
+ft_threads_init(void)
+{
+    static bool done; /* under the import lock of the first interpreter, then constant */
+    if (done) {
+        return 0;
+    }
+    if (pthread_key_create(&exit_key, thread_exit) != 0
+        || pthread_atfork(ft_registry_lock, ft_registry_unlock, after_fork_in_child) != 0) {
+        PyErr_SetString(PyExc_ImportError,
+                        "ft_utils cannot set up its thread records: the process has no "
+                        "thread-specific keys left");
+        return -1;
+    }
+    done = true;
+    return 0;
+}

@@ -1,0 +1,93 @@
+/* The record of a thread.
+ *
+ * Every thread that touches a lock owns one record. It holds the thread's identity for
+ * the words of the locks, the read locks that it holds, and its place to wait. It is
+ * made at the first touch and freed when the thread ends; `ft_self` finds it in one load.
+ *
+ * Who may touch what:
+ *   slots.tag      the owner stores, exchanges and compares-and-swaps; whoever holds the
+ *                  registry's lock may turn Published into Counted, or a tag of a lock
+ *                  that ceases to exist into 0. All sequentially consistent.
+ *   slots.depth    the owner writes; the registry's holder may read.
+ *   waiting_for    the owner writes; the registry's holder may read.
+ *   waiter         see golib/parking: the bucket's lock.
+ *   the rest       the owner, or nobody any more.
+ */
+#ifndef FT_THREAD_H
+#define FT_THREAD_H
+
+#include "common.h"
+
+/* A slot says: this thread holds a read lock on that lock. The lock's address and in its
+ * low bits how the lock knows of it. */
+#define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
+#define FT_TAG_COUNTED ((uintptr_t)2)   /* by the count in its word */
+#define FT_TAG_MASK ((uintptr_t)3)
+
+/* Six tags, the link and the mark fill one cache line: the one that a writer has to fetch
+ * of each thread. Threads that hold more read locks at a time chain further lines. */
+#define FT_SLOTS 6
+
+struct ft_slots {
+    _Alignas(FT_CACHE_LINE) _Atomic(uintptr_t) tag[FT_SLOTS];
+    struct ft_slots *_Atomic more;
+    uint32_t used; /* all slots from here on are empty */
+    _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) depth[FT_SLOTS]; /* read locks per slot */
+};
+
+struct ft_thread {
+    struct ft_slots reads;
+    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
+    unsigned long ident;             /* threading.get_ident() */
+    const void *lost_to_interrupt;   /* a lock that an interrupted cede() did not get back */
+    _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
+    uint32_t waiting_kind;           /* FT_KIND_…, valid while waiting_for is set */
+    uint64_t waiting_flags;          /* the flags of its word that waiters cause */
+    uint32_t spin_budget;            /* see spin.h */
+    bool ended;                      /* the thread is gone, with read locks in hand */
+    bool is_main;                    /* runs Python's signal handlers */
+    PyThread_type_lock semaphore;    /* made at the first wait */
+    struct ft_waiter waiter;
+    struct ft_thread *next, *prev;   /* the registry */
+};
+
+extern _Thread_local struct ft_thread *ft_current;
+
+/* Makes the record. NULL with MemoryError set when there is no memory. */
+struct ft_thread *ft_self_slow(void);
+
+/* The calling thread's record. */
+static inline struct ft_thread *
+ft_self(void)
+{
+    struct ft_thread *self = ft_current;
+    return FT_LIKELY(self != NULL) ? self : ft_self_slow();
+}
+
+/* Makes the waiter ready for use. -1 with MemoryError set when there is no memory. */
+int ft_self_prepare_wait(struct ft_thread *self);
+
+/* One more line of slots for a thread that holds many read locks, or NULL with
+ * MemoryError set. */
+struct ft_slots *ft_slots_extend(struct ft_slots *last);
+
+/* The registry of all records. Held for short: nothing in between may call Python. */
+void ft_registry_lock(void);
+void ft_registry_unlock(void);
+struct ft_thread *ft_registry_first(void);
+
+/* Frees the record of an ended thread that holds nothing any more. Under the registry's
+ * lock. */
+void ft_registry_reap(struct ft_thread *thread);
+
+/* threading.get_ident() of the thread with that owner's id, 0 if it has ended. */
+unsigned long ft_ident_of(uint64_t owner_id);
+
+/* Number of threads in the slow path of that side of the lock. Includes those that have
+ * not been queued yet. */
+int64_t ft_count_waiting(const void *lock, uint32_t kind);
+
+/* Once a process, at import. 0, or -1 with an exception set. */
+int ft_threads_init(void);
+
+#endif

@@ -1,0 +1,1 @@
+"""What the tests share. Also imported by child processes, as the top-level package `support`."""
