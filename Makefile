@@ -14,13 +14,14 @@ STUBS := ft_utils.synchronization
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help examples test wheels bench lint header clean FORCE
+.PHONY: help examples test wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
 	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
+	@echo 'make plot       docs/contention.svg from the last full `make bench`'
 	@echo 'make lint       the formatters and linters alone'
 	@echo 'make header     write the C header anew from the constants in Go'
 	@echo 'make clean      remove what was built; the interpreters stay in the cache'
@@ -159,6 +160,11 @@ bench: $(INSTALLED) $(FLAVOURS:%=.venv/%/.peers)
 	@for f in $(FLAVOURS); do \
 		$(OUTSIDE) .venv/$$f/bin/python tests/bench --peers .venv/$$f/peers --json build/bench-$$f.json \
 			$(if $(ROWS),--rows '$(ROWS)') || exit 1; done
+
+# Reads what `make bench` has written, rather than measuring again.
+plot: .venv/3.13/.group-plot
+	@.venv/3.13/bin/python tests/bench/plot.py $(FLAVOURS:%=build/bench-%.json) docs/contention.svg
+	@echo 'docs/contention.svg'
 
 header:
 	go generate ./...

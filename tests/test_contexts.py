@@ -8,6 +8,7 @@ import weakref
 from typing import Any
 
 import pytest
+
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
 from .support.threads import LIMIT, exercise, until, waiting
@@ -156,7 +157,7 @@ def test_locked_looks_at_its_side_only(puppet: Any) -> None:
     assert read.locked() is False and write.locked() is False
 
 
-# --- under a threading.Condition -------------------------------------------------------------------------------------
+# --- under a threading.Condition ------------------------------------------------------------------------------------
 
 UNDER_A_CONDITION = [
     pytest.param(IntervalLock, id="IntervalLock"),

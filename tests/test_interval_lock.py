@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+
 from ft_utils.synchronization import IntervalLock, snapshot, stats
 
 from .support.threads import LIMIT, exercise, until, waiters, waiting
@@ -15,7 +16,7 @@ from .support.threads import LIMIT, exercise, until, waiters, waiting
 NEVER = 1e6  # an interval that does not pass within a test
 
 
-# --- construction ------------------------------------------------------------------------------------------------
+# --- construction ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("interval", [0, 0.0, -0.0, 1, 0.005, 3600, 5e-324, 1e300, sys.float_info.max, Fraction(1, 4)])
@@ -63,7 +64,7 @@ def test_error_in_float_is_passed_on() -> None:
         IntervalLock(Broken())  # type: ignore[arg-type]
 
 
-# --- methods -------------------------------------------------------------------------------------------------------
+# --- methods --------------------------------------------------------------------------------------------------------
 
 
 def test_return_values() -> None:
@@ -154,7 +155,7 @@ def test_repr(puppet: Any) -> None:
     assert " unlocked " in repr(lock)
 
 
-# --- ceding ------------------------------------------------------------------------------------------------------------
+# --- ceding ---------------------------------------------------------------------------------------------------------
 
 
 class Track:
@@ -253,7 +254,7 @@ def test_cede_is_counted_only_when_somebody_waits(puppet: Any) -> None:
     got.result(LIMIT)
 
 
-# --- polling -------------------------------------------------------------------------------------------------------------
+# --- polling --------------------------------------------------------------------------------------------------------
 
 
 def pass_time(seconds: float) -> None:
@@ -377,7 +378,7 @@ def test_a_cede_to_a_waiter_restarts_the_interval(puppets: Any) -> None:
     pytest.fail("the machine was never quick enough")
 
 
-# --- fairness ---------------------------------------------------------------------------------------------------------------
+# --- fairness -------------------------------------------------------------------------------------------------------
 
 
 def test_no_interval_is_first_come_first_served(puppets: Any) -> None:
@@ -455,7 +456,7 @@ def test_nobody_starves() -> None:
     assert not waiters(lock)
 
 
-# --- snapshot --------------------------------------------------------------------------------------------------------------------
+# --- snapshot -------------------------------------------------------------------------------------------------------
 
 
 def test_snapshot_of_waiters(puppets: Any) -> None:

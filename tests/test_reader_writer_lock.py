@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from ft_utils import synchronization
 from ft_utils.synchronization import ReaderWriterLock, RWLock
 
@@ -74,7 +75,7 @@ def test_repr(puppets: Any) -> None:
     assert re.fullmatch(r"<ReaderWriterLock unlocked at 0x[0-9a-f]+>", repr(lock))
 
 
-# --- readers ---------------------------------------------------------------------------------------------------------
+# --- readers --------------------------------------------------------------------------------------------------------
 
 
 def test_readers_share(puppets: Any) -> None:
@@ -165,7 +166,7 @@ def test_the_read_lock_belongs_to_its_thread(puppets: Any) -> None:
     one.run(lock.unlock_read)
 
 
-# --- writers -----------------------------------------------------------------------------------------------------------
+# --- writers --------------------------------------------------------------------------------------------------------
 
 
 def test_a_writer_keeps_everybody_out(puppet: Any) -> None:
@@ -268,10 +269,24 @@ def test_readers_do_not_starve_a_writer() -> None:
     assert idle(lock)
 
 
-# --- what would deadlock ----------------------------------------------------------------------------------------------------
+# --- what would deadlock --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"timeout": 1}, {"blocking": False}], ids=repr)
+@pytest.mark.parametrize("kwargs", [{"blocking": False}, {"timeout": 0}], ids=repr)
+def test_trying_the_other_side(kwargs: Any) -> None:
+    """A try cannot deadlock: it says no."""
+    lock = ReaderWriterLock()
+    lock.lock_read()
+    assert lock.acquire_write(**kwargs) is False
+    lock.unlock_read()
+    lock.lock_write()
+    assert lock.acquire_read(**kwargs) is False
+    assert lock.acquire_write(**kwargs) is False
+    lock.unlock_write()
+    assert idle(lock)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"timeout": 1}], ids=repr)
 def test_upgrade(kwargs: Any) -> None:
     lock = ReaderWriterLock()
     lock.lock_read()
@@ -342,7 +357,7 @@ def test_the_wrong_side_cannot_be_released() -> None:
     lock.unlock_write()
 
 
-# --- downgrade ------------------------------------------------------------------------------------------------------------------
+# --- downgrade ------------------------------------------------------------------------------------------------------
 
 
 def test_downgrade(puppet: Any) -> None:
@@ -387,7 +402,7 @@ def test_downgrade_lets_waiting_readers_in(puppets: Any) -> None:
         puppet.run(lock.unlock_read)
 
 
-# --- a writer that gives up -------------------------------------------------------------------------------------------------------
+# --- a writer that gives up -----------------------------------------------------------------------------------------
 
 
 def test_a_writer_that_gives_up_wakes_the_readers_it_kept_out(puppets: Any) -> None:

@@ -156,36 +156,76 @@ func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain
 		return Acquired, nil
 	}
 	giveUp(q, why)
+	return Withdrawn, l.refresh(q)
+}
+
+// refresh writes the flags of the queue into the word, whoever holds the lock. When
+// nobody does and nobody is on his way, it sends the longest waiter.
+func (l *IntervalLock) refresh(q *parking.Queue) (chain *parking.Waiter) {
 	for {
 		s := l.word.load()
-		owner := s >> OwnerShift
-		if owner == 0 && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
-			chain = q.Notify() // w was on its way to a free lock: send the next
+		if s>>OwnerShift == 0 && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
+			chain = q.Notify()
 		}
-		if l.word.cas(s, owner<<OwnerShift|l.flags(q)) {
-			return Withdrawn, chain
+		if l.word.cas(s, s&^flagsMask|l.flags(q)) {
+			return chain
 		}
 	}
 }
 
 // Release gives the lock up for its owner, where the word says that judgement is
 // needed, and returns the waiters to wake.
-func (l *IntervalLock) Release() (chain *parking.Waiter) {
+func (l *IntervalLock) Release() *parking.Waiter {
+	_, chain := l.ReleaseFrom(l.Owner())
+	return chain
+}
+
+// ReleaseFrom takes the lock from owner. It answers false, and changes nothing, when
+// owner does not hold it any more: where any thread may release, another was faster.
+func (l *IntervalLock) ReleaseFrom(owner uint64) (released bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
-	switch {
-	case head == nil:
-		l.held(q, 0)
-	case q.Due || q.HeadWaited() >= l.interval:
-		chain = l.handOver(q, head)
-	default:
-		if q.Notified() == nil {
+	handOver := head != nil && (q.Due || q.HeadWaited() >= l.interval)
+	for {
+		s := l.word.load()
+		if s>>OwnerShift != owner {
+			return false, nil
+		}
+		var next uint64
+		if handOver {
+			next = head.ID<<OwnerShift | l.flagsBehind(q)
+		} else if head != nil {
+			next = l.flagsWith(q, true)
+		}
+		if !l.word.cas(s, next) {
+			continue
+		}
+		if handOver {
+			q.Remove(head)
+			return true, q.Grant(head, nil)
+		}
+		if head != nil && q.Notified() == nil {
 			chain = q.Notify()
 		}
-		l.held(q, 0)
+		return true, chain
 	}
-	return chain
+}
+
+// flagsBehind is what flags will be once the head has left the queue. Another than the
+// head may have been notified: the head can have come back into an older place.
+func (l *IntervalLock) flagsBehind(q *parking.Queue) uint64 {
+	if q.Len(parking.Exclusive) == 1 {
+		return 0
+	}
+	f := uint64(IntervalParked)
+	if w := q.Notified(); w != nil && w != q.Head(parking.Exclusive) {
+		f |= IntervalWoken
+	}
+	if l.interval == 0 {
+		f |= IntervalHandoff
+	}
+	return f
 }
 
 func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking.Waiter {

@@ -14,7 +14,6 @@ type intervalSim struct {
 
 func newIntervalSim(actors int, interval int64) *intervalSim {
 	s := &intervalSim{l: &IntervalLock{interval: interval}}
-	onHeap = s.l
 	s.enlist(actors)
 	return s
 }

@@ -44,8 +44,8 @@ type Reason int32
 // The reasons.
 const (
 	TimedOut    Reason = iota
-	Interrupted        // by a signal
-	Looking            // for a moment, to see whether a signal came just before it slept
+	Interrupted        // by an exception from a signal handler
+	Looking            // for a moment, to run signal handlers; it may come back
 )
 
 // DefaultInterval is CPython's switch interval: a thread that takes part in a

@@ -14,7 +14,6 @@ type rwSim struct {
 
 func newRWSim(actors int) *rwSim {
 	s := &rwSim{l: new(ReaderWriterLock)}
-	onHeap = s.l
 	s.enlist(actors)
 	s.shared = true
 	return s

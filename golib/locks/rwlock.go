@@ -12,13 +12,16 @@ import "ft_utils/golib/parking"
 //
 //	upper  writer bias revoking parked flags
 //	  0      0     0      0       none     free
-//	  n      0     0      0       any      n readers
+//	  n      0     0      0       *        n readers
 //	  id     1     0      0       any      one writer
 //	  n      0     1      0       none     biased: n readers here, more in the threads' records
 //	  n      0     0      1       none     being revoked: the records are being counted into n
-//	  0      0     0      0       writers+woken   free; a notified writer is on its way,
-//	                                       writers may barge, readers may not
+//	  0      0     0      0       writers+woken (+readers)   free; a notified writer is on
+//	                                       its way, writers may barge, readers may not
 //	 otherwise                             never
+//
+//	 * none, or writers parked: readers wait only behind a writer, and none is owed.
+//	 Everywhere: woken or handoff (never both) with writers parked, owed with readers.
 //
 // The five flags of the queue (bits 0 to 4) change under the bucket's lock only.
 // Without it, a compare-and-swap may: add a reader while there is neither writer

@@ -87,10 +87,6 @@ func useLot(tb testing.TB, now func() int64) {
 	tb.Cleanup(func() { lot = before })
 }
 
-// onHeap makes the compiler place what it is given on the heap: the lot knows a lock
-// by its address, and stacks move.
-var onHeap any
-
 func (s *simulation) enlist(n int) {
 	s.lot = parking.NewLot(1, func() int64 { return s.clock })
 	lot = s.lot

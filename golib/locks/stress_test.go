@@ -170,7 +170,6 @@ func stressLock(t *testing.T, l *IntervalLock, r *rand.Rand) bool {
 func TestStressReaderWriter(t *testing.T) {
 	useLot(t, parking.Now)
 	l := new(ReaderWriterLock)
-	onHeap = l
 	const goroutines, rounds = 8, 2500
 	a, b := 0, 0 // guarded by the lock; equal when no writer is inside
 	writes := make([]int, goroutines)
@@ -262,7 +261,6 @@ func TestStressCollisions(t *testing.T) {
 	useLot(t, parking.Now)
 	var locks [5]IntervalLock
 	var counters, want [5]int
-	onHeap = &locks
 	together(t, 6, func(i int, r *rand.Rand) {
 		for n := range 2000 {
 			k := (n + i) % len(locks)

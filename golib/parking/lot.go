@@ -19,7 +19,6 @@ package parking
 
 import (
 	"math/bits"
-	"sync"
 	"time"
 	"unsafe"
 )
@@ -40,7 +39,7 @@ type Lot struct {
 }
 
 type bucketState struct {
-	mu       sync.Mutex
+	mu       mutex
 	queues   *Queue // those with waiters, and the one that is entered
 	free     *Queue // spare nodes
 	tickets  uint64
@@ -105,6 +104,43 @@ type Queue struct {
 func (l *Lot) Enter(key uintptr) *Queue {
 	b := l.bucketOf(key)
 	b.mu.Lock()
+	return b.queue(l, key)
+}
+
+// EnterBoth locks the buckets of two keys, in the order of their addresses, and returns
+// the queues. LeaveBoth ends it.
+func (l *Lot) EnterBoth(key1, key2 uintptr) (q1, q2 *Queue) {
+	first, second := l.bucketOf(key1), l.bucketOf(key2)
+	if uintptr(unsafe.Pointer(second)) < uintptr(unsafe.Pointer(first)) {
+		first, second = second, first
+	}
+	first.mu.Lock()
+	if second != first {
+		second.mu.Lock()
+	}
+	return l.bucketOf(key1).queue(l, key1), l.bucketOf(key2).queue(l, key2)
+}
+
+// Leave unlocks the bucket. The queue must not be touched afterwards.
+func (q *Queue) Leave() {
+	b := q.bucket
+	b.dropEmpty(q)
+	b.mu.Unlock()
+}
+
+// LeaveBoth ends EnterBoth.
+func LeaveBoth(q1, q2 *Queue) {
+	b1, b2 := q1.bucket, q2.bucket
+	b1.dropEmpty(q1)
+	b2.dropEmpty(q2)
+	b1.mu.Unlock()
+	if b2 != b1 {
+		b2.mu.Unlock()
+	}
+}
+
+// queue finds or makes the queue of key.
+func (b *bucket) queue(l *Lot, key uintptr) *Queue {
 	q := b.find(key)
 	if q == nil {
 		q = b.take()
@@ -114,13 +150,10 @@ func (l *Lot) Enter(key uintptr) *Queue {
 	return q
 }
 
-// Leave unlocks the bucket. The queue must not be touched afterwards.
-func (q *Queue) Leave() {
-	b := q.bucket
+func (b *bucket) dropEmpty(q *Queue) {
 	if q.sides[Exclusive].n == 0 && q.sides[Shared].n == 0 {
 		b.drop(q)
 	}
-	b.mu.Unlock()
 }
 
 func (b *bucket) find(key uintptr) *Queue {
@@ -178,6 +211,7 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 		w.Since, w.headSince = q.Now(), 0
 	}
 	w.kind = k
+	w.Key.Store(q.key)
 	side := &q.sides[k]
 	head := side.head
 	side.insert(w)
@@ -223,6 +257,14 @@ func (q *Queue) Notify() *Waiter {
 	q.notified = w
 	q.bucket.counters.Notifies++
 	return w
+}
+
+// Move puts w, asleep, from the exclusive side of one queue to the end of that of
+// another. Both are entered (EnterBoth).
+func Move(w *Waiter, from, to *Queue) {
+	from.Remove(w)
+	w.Ticket = 0
+	to.Push(w, Exclusive)
 }
 
 // Requeue sends a notified waiter that did not get the lock back to sleep, in

@@ -73,3 +73,11 @@ func (l *Lot) Waiting(key uintptr, k Kind) int {
 	}
 	return 0
 }
+
+// Interrupted counts a wait for key that an exception from a signal handler ended.
+func (l *Lot) Interrupted(key uintptr) {
+	b := l.bucketOf(key)
+	b.mu.Lock()
+	b.counters.Interrupts++
+	b.mu.Unlock()
+}

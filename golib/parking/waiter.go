@@ -59,6 +59,12 @@ type Waiter struct {
 	// State is written under the bucket's lock, but for the return to Idle: the
 	// waiter, in no queue any more, does that itself.
 	State atomic.Uint32
+	// Outcome is what an operation tells the waiter beside its verdict; the lock
+	// says what. It is written under the bucket's lock.
+	Outcome uint32
+	// Key is what the waiter was queued for last, the address of a word. It changes
+	// under the bucket's lock of the old key and that of the new one.
+	Key atomic.Uintptr
 	// Ticket is the place in the order of arrival, and Since the time of
 	// arrival on the lot's clock. Push sets them when Ticket is 0. A waiter that
 	// withdrew to run a signal handler keeps both, and queues in its old place.

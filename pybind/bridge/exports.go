@@ -100,3 +100,8 @@ func ft_rw_downgrade(lock, self unsafe.Pointer) {
 func ft_waiting(lock unsafe.Pointer, kind uint32) int64 {
 	return int64(parking.Default.Waiting(uintptr(lock), kind))
 }
+
+// ft_interrupted counts a wait for lock that an exception from a signal handler ended.
+//
+//export ft_interrupted
+func ft_interrupted(lock unsafe.Pointer) { parking.Default.Interrupted(uintptr(lock)) }

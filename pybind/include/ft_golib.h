@@ -19,6 +19,17 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_KIND_SHARED 1
 
 /* ft_utils/golib/locks */
+#define FT_BARRIER_BROKEN 1ULL
+#define FT_BARRIER_FULL 2ULL
+#define FT_OUTCOME_PASSED 0
+#define FT_OUTCOME_FAILED 1
+#define FT_OUTCOME_ANOTHER 2
+#define FT_CONDITION_PARKED 1ULL
+#define FT_EVENT_SET 1ULL
+#define FT_EVENT_PARKED 2ULL
+#define FT_INTERVAL_PARKED 1ULL
+#define FT_INTERVAL_WOKEN 2ULL
+#define FT_INTERVAL_HANDOFF 4ULL
 #define FT_VERDICT_ACQUIRED 0
 #define FT_VERDICT_PARK 1
 #define FT_VERDICT_WITHDRAWN 2
@@ -37,9 +48,8 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_RW_BIAS 32ULL
 #define FT_RW_REVOKING 64ULL
 #define FT_RW_WRITER 128ULL
-#define FT_INTERVAL_PARKED 1ULL
-#define FT_INTERVAL_WOKEN 2ULL
-#define FT_INTERVAL_HANDOFF 4ULL
+#define FT_SEMAPHORE_PARKED 1ULL
+#define FT_SEMAPHORE_MOST 72057594037927935ULL
 
 /* parking.Waiter */
 struct ft_waiter {
@@ -48,6 +58,8 @@ struct ft_waiter {
 	uintptr_t token;
 	uint64_t id;
 	_Atomic(uint32_t) state;
+	uint32_t outcome;
+	_Atomic(uintptr_t) key;
 	uint64_t ticket;
 	int64_t since;
 	_Alignas(8) unsigned char opaque[40];
@@ -57,9 +69,11 @@ _Static_assert(offsetof(struct ft_waiter, chain) == 8, "layout differs from Go's
 _Static_assert(offsetof(struct ft_waiter, token) == 16, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, id) == 24, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, state) == 32, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, ticket) == 40, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, since) == 48, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_waiter) == 96, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, outcome) == 36, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, key) == 40, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, ticket) == 48, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, since) == 56, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_waiter) == 104, "layout differs from Go's");
 
 /* locks.IntervalLock */
 struct ft_interval_lock {
@@ -76,5 +90,37 @@ struct ft_rw_lock {
 };
 _Static_assert(offsetof(struct ft_rw_lock, word) == 0, "layout differs from Go's");
 _Static_assert(sizeof(struct ft_rw_lock) == 8, "layout differs from Go's");
+
+/* locks.Semaphore */
+struct ft_semaphore {
+	_Atomic(uint64_t) word;
+};
+_Static_assert(offsetof(struct ft_semaphore, word) == 0, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_semaphore) == 8, "layout differs from Go's");
+
+/* locks.Event */
+struct ft_event {
+	_Atomic(uint64_t) word;
+};
+_Static_assert(offsetof(struct ft_event, word) == 0, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_event) == 8, "layout differs from Go's");
+
+/* locks.Condition */
+struct ft_condition {
+	_Atomic(uint64_t) word;
+};
+_Static_assert(offsetof(struct ft_condition, word) == 0, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_condition) == 8, "layout differs from Go's");
+
+/* locks.Barrier */
+struct ft_barrier {
+	_Atomic(uint64_t) word;
+	uint64_t parties;
+	uint64_t round;
+};
+_Static_assert(offsetof(struct ft_barrier, word) == 0, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_barrier, parties) == 8, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_barrier, round) == 16, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 
 #endif

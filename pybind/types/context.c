@@ -28,15 +28,27 @@ refuse_unmade(PyObject *op)
 
 /* ---- making ---- */
 
-static int
+/* Whether this is a ReaderWriterLock or of a subclass; -1 with an exception set. The type
+ * itself is told by its deallocator, which no other type has; that spares the common case
+ * the way to the module's state. */
+static inline int
+is_rw_lock(PyObject *op, PyObject *lock)
+{
+    if (FT_LIKELY(Py_TYPE(lock)->tp_dealloc == ft_rw_dealloc)) {
+        return 1;
+    }
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? -1 : PyObject_TypeCheck(lock, state->rw_lock);
+}
+
+static inline int
 set_lock(PyObject *op, PyObject *lock)
 {
-    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
-    if (state == NULL) {
-        return -1;
-    }
-    if (!PyObject_TypeCheck(lock, state->rw_lock)) {
-        PyErr_Format(PyExc_TypeError, "%s needs a ReaderWriterLock, not %T", ft_type_name(op), lock);
+    int suitable = is_rw_lock(op, lock);
+    if (FT_UNLIKELY(suitable <= 0)) {
+        if (suitable == 0) {
+            PyErr_Format(PyExc_TypeError, "%s needs a ReaderWriterLock, not %T", ft_type_name(op), lock);
+        }
         return -1;
     }
     if (SELF(op)->lock != NULL) {
@@ -228,8 +240,8 @@ PyDoc_STRVAR(write_doc,
 #define ACQUIRE_TEXT                                                                        \
     "\n"                                                                                    \
     "timeout is in seconds; -1 waits for as long as it takes. False when blocking is\n"     \
-    "False or the time is over and the lock could not be had: nothing has changed. Errors\n" \
-    "as for ReaderWriterLock.acquire_read and acquire_write."
+    "False or the time is over and the lock could not be had: nothing has changed.\n"       \
+    "ValueError, OverflowError and RuntimeError as for the lock's own acquire methods."
 
 PyDoc_STRVAR(read_acquire_doc,
 "acquire($self, /, blocking=True, timeout=-1)\n--\n\n"

@@ -45,10 +45,9 @@ resolve(void *library)
     }
 #define FT_EXPORT_RESOLVE(name, type) *(void **)&engine.name = dlsym(library, #name);
     FT_EXPORTS(FT_EXPORT_RESOLVE)
-    FT_EXPORT_RESOLVE(ft_waiting, ft_waiting_fn)
 #undef FT_EXPORT_RESOLVE
 #define FT_EXPORT_MISSING(name, type) || engine.name == NULL
-    if (engine.ft_waiting == NULL FT_EXPORTS(FT_EXPORT_MISSING)) {
+    if (false FT_EXPORTS(FT_EXPORT_MISSING)) {
         snprintf(error, sizeof error, "%s lacks an export", ft_engine_path());
         return false;
     }

@@ -485,7 +485,9 @@ PyDoc_STRVAR(acquire_doc,
 
 PyDoc_STRVAR(release_doc,
 "release($self, /)\n--\n\n"
-"Release the lock: the same as unlock().");
+"Release the lock: the same as unlock().\n"
+"\n"
+"RuntimeError, and nothing changed, when this thread does not hold it.");
 
 PyDoc_STRVAR(cede_doc,
 "cede($self, /)\n--\n\n"

@@ -32,6 +32,9 @@ ft_rw_writes(uint64_t word, const struct ft_thread *self)
     return (word & ~(uint64_t)FT_RW_QUEUE_FLAGS) == (self->owner | FT_RW_WRITER);
 }
 
+/* The type's deallocator. */
+void ft_rw_dealloc(PyObject *op);
+
 int ft_rw_read(ReaderWriterLock *lock, int64_t deadline);
 int ft_rw_write(ReaderWriterLock *lock, int64_t deadline);
 int ft_rw_unread(ReaderWriterLock *lock);

@@ -138,8 +138,8 @@ rw_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs
     return type->tp_alloc(type, 0);
 }
 
-static void
-rw_dealloc(PyObject *op)
+void
+ft_rw_dealloc(PyObject *op)
 {
     ft_rw_forget(SELF(op));
     ft_object_dealloc(op);
@@ -210,11 +210,15 @@ ACQUIRE_TEXT
 
 PyDoc_STRVAR(release_read_doc,
 "release_read($self, /)\n--\n\n"
-"Release a read lock of this thread: the same as unlock_read().");
+"Release a read lock of this thread: the same as unlock_read().\n"
+"\n"
+"RuntimeError, and nothing changed, when this thread does not hold it.");
 
 PyDoc_STRVAR(release_write_doc,
 "release_write($self, /)\n--\n\n"
-"Release the write lock: the same as unlock_write().");
+"Release the write lock: the same as unlock_write().\n"
+"\n"
+"RuntimeError, and nothing changed, when this thread does not hold it.");
 
 PyDoc_STRVAR(downgrade_doc,
 "downgrade($self, /)\n--\n\n"
@@ -269,7 +273,7 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)rw_doc},
     {Py_tp_new, rw_new},
     {Py_tp_init, rw_init},
-    {Py_tp_dealloc, rw_dealloc},
+    {Py_tp_dealloc, ft_rw_dealloc},
     {Py_tp_repr, rw_repr},
     {Py_tp_methods, methods},
     {Py_tp_members, members},

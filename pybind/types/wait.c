@@ -115,6 +115,9 @@ run_handlers(const struct ft_engine *go, const struct ft_side *side, void *lock,
     forget(self);
     atomic_store(&self->waiting_for, NULL);
     if (PyErr_CheckSignals() < 0) {
+        if (ft_engine_if_loaded() != NULL) {
+            go->ft_interrupted(lock);
+        }
         return FT_VERDICT_WITHDRAWN;
     }
     self->waiting_kind = side->kind;

@@ -1,4 +1,4 @@
-"""Every call that can block, and what happens to it when signals arrive. Run in child processes, on their main thread."""
+"""Every call that can block, and what signals do to it. Run in child processes, on their main thread."""
 
 import signal
 import threading
@@ -95,11 +95,10 @@ class Handler:
             raise KeyboardInterrupt
 
 
-def send_until(done: threading.Event, number: int, main: int, lock: Any = None, pause: float = 0.2) -> None:
-    """Signal the main thread, once it waits for the lock, until it has answered.
+def send_until(done: threading.Event, number: int, main: int, lock: Any = None, pause: float = LIMIT) -> None:
+    """Signal the main thread, once it waits for the lock, again and again until it has answered.
 
-    The first signal nearly always does. One that comes between a thread's last look for signals and its sleep is
-    seen only at the next, as with every lock of CPython.
+    By default there is time for one signal only: it must do even if it comes just before the thread goes to sleep.
     """
     if lock is not None:
         until(lambda: any(w.thread == main for w in waiters(lock)), "the main thread to wait")
@@ -109,7 +108,7 @@ def send_until(done: threading.Event, number: int, main: int, lock: Any = None, 
 
 
 @contextmanager
-def signalled(number: int, lock: Any = None, pause: float = 0.2) -> Iterator[None]:
+def signalled(number: int, lock: Any = None, pause: float = LIMIT) -> Iterator[None]:
     """Signals arrive at this thread while it waits for the lock within the block."""
     done = threading.Event()
     with Puppet("sender") as sender:

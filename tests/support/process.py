@@ -67,6 +67,7 @@ def spawn(arguments: list[str], timeout: float) -> Outcome:
         raise AssertionError(f"no end after {timeout} s\n{last_words(process)}") from None
     finally:
         end_session(process)
+        process.communicate()  # reaps it and closes the pipes
     return Outcome(process.returncode, out, err)
 
 

@@ -47,9 +47,7 @@ def exercise(*bodies: Callable[[], Any], limit: float = LIMIT) -> list[Any]:
         start.wait(limit)
         fulfil(future, body)
 
-    threads = [
-        threading.Thread(target=run, args=pair, daemon=True) for pair in zip(bodies, futures, strict=True)
-    ]
+    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in zip(bodies, futures, strict=True)]
     for thread in threads:
         thread.start()
     join(threads, limit)

@@ -1,0 +1,82 @@
+package locks
+
+import "ft_utils/golib/parking"
+
+// The word of a Condition:
+//
+//	63             1    0
+//	┌───────────────┬──────┐
+//	│       0       │parked│
+//	└───────────────┴──────┘
+//
+// Parked: somebody waits to be notified. It changes under the bucket's lock only; who
+// finds the word 0 has nobody to notify.
+//
+// To notify a waiter whose lock is one of ours is to move it into that lock's queue: it
+// sleeps on until the lock is its own (wait morphing). So notifying all wakes nobody who
+// would only queue again.
+const ConditionParked = 1 << 0 // somebody is queued
+
+// Condition is the queue of a condition variable. The lock that goes with it is the
+// caller's business: it holds it in Enlist and the notifications.
+type Condition struct {
+	word word
+}
+
+// Enlist queues w. The caller then releases the lock, and sleeps.
+func (c *Condition) Enlist(w *parking.Waiter) {
+	q := lot.Enter(keyOf(&c.word))
+	defer q.Leave()
+	c.word.cas(0, ConditionParked)
+	q.Push(w, parking.Exclusive)
+}
+
+// Withdraw takes w, which gave up, out of the queue: Withdrawn. It answers Acquired when w
+// was notified before, by a grant or by being moved into the queue of its lock.
+func (c *Condition) Withdraw(w *parking.Waiter, why Reason) Verdict {
+	q := lot.Enter(keyOf(&c.word))
+	defer q.Leave()
+	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
+		return Acquired
+	}
+	giveUp(q, why)
+	q.Remove(w)
+	c.settle(q)
+	return Withdrawn
+}
+
+// settle clears parked when nobody waits any more.
+func (c *Condition) settle(q *parking.Queue) {
+	if q.Len(parking.Exclusive) == 0 {
+		c.word.cas(ConditionParked, 0)
+	}
+}
+
+// Notify ends the wait of up to n waiters, in order of arrival, and returns them: their
+// lock is not one of ours, so each has to take it by itself.
+func (c *Condition) Notify(n uint64) *parking.Waiter {
+	q := lot.Enter(keyOf(&c.word))
+	defer q.Leave()
+	var first *parking.Waiter
+	last := &first
+	for ; n > 0 && q.Len(parking.Exclusive) > 0; n-- {
+		w := q.Head(parking.Exclusive)
+		q.Remove(w)
+		*last, last = q.Grant(w, nil), &w.WakeNext
+	}
+	c.settle(q)
+	return first
+}
+
+// NotifyInto moves up to n waiters, in order of arrival, to the end of the queue of l, the
+// lock that the caller holds. It returns whom to wake: nobody, unless somebody else has
+// released the caller's lock meanwhile.
+func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
+	from, to := lot.EnterBoth(keyOf(&c.word), keyOf(&l.word))
+	defer parking.LeaveBoth(from, to)
+	for ; n > 0 && from.Len(parking.Exclusive) > 0; n-- {
+		parking.Move(from.Head(parking.Exclusive), from, to)
+	}
+	c.settle(from)
+	return l.refresh(to)
+}

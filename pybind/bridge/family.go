@@ -1,0 +1,107 @@
+package main
+
+import "C"
+
+import (
+	"unsafe"
+
+	"ft_utils/golib/locks"
+)
+
+// The exports of the threading family. Lock and RLock are an IntervalLock's word; only
+// their release differs.
+
+func semaphore(p unsafe.Pointer) *locks.Semaphore { return (*locks.Semaphore)(p) }
+func event(p unsafe.Pointer) *locks.Event         { return (*locks.Event)(p) }
+func condition(p unsafe.Pointer) *locks.Condition { return (*locks.Condition)(p) }
+func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
+
+// ft_lock_release answers 0 when owner does not hold the lock any more.
+//
+//export ft_lock_release
+func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
+	released, chain := interval(lock).ReleaseFrom(owner)
+	waiter(self).Chain = chain
+	if released {
+		return 1
+	}
+	return 0
+}
+
+//export ft_semaphore_contend
+func ft_semaphore_contend(lock, self unsafe.Pointer) int32 {
+	return answer(self, semaphore(lock).Contend(waiter(self)), nil)
+}
+
+//export ft_semaphore_withdraw
+func ft_semaphore_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	return answer(self, semaphore(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+}
+
+//export ft_semaphore_release
+func ft_semaphore_release(lock, self unsafe.Pointer, n, most uint64) int32 {
+	v, chain := semaphore(lock).Release(n, most)
+	return answer(self, v, chain)
+}
+
+//export ft_event_await
+func ft_event_await(lock, self unsafe.Pointer) int32 {
+	return answer(self, event(lock).Await(waiter(self)), nil)
+}
+
+//export ft_event_withdraw
+func ft_event_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	return answer(self, event(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+}
+
+//export ft_event_set
+func ft_event_set(lock, self unsafe.Pointer) {
+	waiter(self).Chain = event(lock).Set()
+}
+
+//export ft_condition_enlist
+func ft_condition_enlist(lock, self unsafe.Pointer) {
+	condition(lock).Enlist(waiter(self))
+}
+
+//export ft_condition_withdraw
+func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	return answer(self, condition(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+}
+
+//export ft_condition_notify
+func ft_condition_notify(lock, self unsafe.Pointer, n uint64) {
+	waiter(self).Chain = condition(lock).Notify(n)
+}
+
+//export ft_condition_notify_into
+func ft_condition_notify_into(lock, self, into unsafe.Pointer, n uint64) {
+	waiter(self).Chain = condition(lock).NotifyInto(interval(into), n)
+}
+
+//export ft_barrier_arrive
+func ft_barrier_arrive(lock, self unsafe.Pointer) int32 {
+	return answer(self, barrier(lock).Arrive(waiter(self)), nil)
+}
+
+//export ft_barrier_withdraw
+func ft_barrier_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	v, chain := barrier(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, v, chain)
+}
+
+//export ft_barrier_open
+func ft_barrier_open(lock, self unsafe.Pointer, round uint32) int32 {
+	v, chain := barrier(lock).Open(round)
+	return answer(self, v, chain)
+}
+
+//export ft_barrier_break
+func ft_barrier_break(lock, self unsafe.Pointer) {
+	waiter(self).Chain = barrier(lock).Break()
+}
+
+//export ft_barrier_reset
+func ft_barrier_reset(lock, self unsafe.Pointer) {
+	waiter(self).Chain = barrier(lock).Reset()
+}
