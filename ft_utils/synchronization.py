@@ -2,23 +2,55 @@
 
 IntervalLock is a mutual exclusion lock that is handed over fairly; ReaderWriterLock (RWLock)
 admits many readers or one writer; RWReadContext and RWWriteContext are reusable handles on its
-two sides. stats() and snapshot() say how the locks of this process are doing and which thread
-waits for what.
+two sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are threading's,
+on the same machinery. stats() and snapshot() say how the locks of this process are doing and which
+thread waits for what.
 """
 
-from ft_utils._locks import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
+from ft_utils._locks import (
+    Barrier,
+    BoundedSemaphore,
+    Condition,
+    Event,
+    IntervalLock,
+    Lock,
+    ReaderWriterLock,
+    RLock,
+    RWReadContext,
+    RWWriteContext,
+    Semaphore,
+)
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "BrokenBarrierError",
+    "Condition",
+    "Event",
     "IntervalLock",
+    "Lock",
+    "RLock",
     "RWLock",
     "RWReadContext",
     "RWWriteContext",
     "ReaderWriterLock",
+    "Semaphore",
     "snapshot",
     "stats",
 ]
 
 RWLock = ReaderWriterLock
+
+
+def __getattr__(name):
+    # The exception is threading's own, so that one except clause serves both. Its module takes
+    # milliseconds to import, so that waits until somebody asks.
+    if name == "BrokenBarrierError":
+        from threading import BrokenBarrierError
+
+        globals()[name] = BrokenBarrierError
+        return BrokenBarrierError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def stats():

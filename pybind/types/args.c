@@ -37,14 +37,14 @@ ft_parse_seconds(PyObject *seconds, int64_t *ns)
     return 0;
 }
 
-/* Puts the keyword arguments into their places. */
-static int
-gather(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject *found[2])
+int
+ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
+          Py_ssize_t nargs, PyObject *kwnames, PyObject **found)
 {
-    static const char *const names[2] = {"blocking", "timeout"};
     Py_ssize_t nkw = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-    if (nargs + nkw > 2) {
-        PyErr_Format(PyExc_TypeError, "acquire() takes at most 2 arguments (%zd given)", nargs + nkw);
+    if (nargs + nkw > n) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %d argument%s (%zd given)", method, n,
+                     n == 1 ? "" : "s", nargs + nkw);
         return -1;
     }
     for (Py_ssize_t i = 0; i < nargs; i++) {
@@ -52,13 +52,17 @@ gather(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject *fou
     }
     for (Py_ssize_t k = 0; k < nkw; k++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, k);
-        int i = PyUnicode_EqualToUTF8(name, names[0]) ? 0 : PyUnicode_EqualToUTF8(name, names[1]) ? 1 : -1;
-        if (i < 0) {
-            PyErr_Format(PyExc_TypeError, "acquire() got an unexpected keyword argument '%U'", name);
+        int i = 0;
+        while (i < n && !PyUnicode_EqualToUTF8(name, names[i])) {
+            i++;
+        }
+        if (i == n) {
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method, name);
             return -1;
         }
         if (found[i] != NULL) {
-            PyErr_Format(PyExc_TypeError, "argument for acquire() given by name ('%U') and position (%d)", name, i + 1);
+            PyErr_Format(PyExc_TypeError, "argument for %s() given by name ('%U') and position (%d)",
+                         method, name, i + 1);
             return -1;
         }
         found[i] = args[nargs + k];
@@ -69,10 +73,11 @@ gather(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject *fou
 int
 ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *deadline)
 {
+    static const char *const names[] = {"blocking", "timeout"};
     PyObject *found[2] = {NULL, NULL};
     int blocking = 1;
     int64_t timeout = -1000000000;
-    if (gather(args, nargs, kwnames, found) < 0
+    if (ft_gather("acquire", names, 2, args, nargs, kwnames, found) < 0
         || (found[0] != NULL && (blocking = PyObject_IsTrue(found[0])) < 0)
         || (found[1] != NULL && ft_parse_seconds(found[1], &timeout) < 0)) {
         return -1;
@@ -98,4 +103,42 @@ ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int
         *deadline = FT_FOREVER;
     }
     return 0;
+}
+
+/* ---- the family's other signatures ---- */
+
+int
+ft_parse_timeout(PyObject *timeout, int64_t *deadline)
+{
+    int64_t ns;
+    *deadline = FT_FOREVER;
+    if (timeout == NULL || timeout == Py_None) {
+        return 0;
+    }
+    if (ft_parse_seconds(timeout, &ns) < 0) {
+        return -1;
+    }
+    if (ns / 1000 >= PY_TIMEOUT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "timeout value is too large");
+        return -1;
+    }
+    if (ns <= 0) {
+        *deadline = FT_NO_WAIT;
+    }
+    else if (__builtin_add_overflow(ft_os_now(), ns, deadline)) {
+        *deadline = FT_FOREVER;
+    }
+    return 0;
+}
+
+int
+ft_parse_wait(const char *method, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+              int64_t *deadline)
+{
+    static const char *const names[] = {"timeout"};
+    PyObject *found[1] = {NULL};
+    if (ft_gather(method, names, 1, args, nargs, kwnames, found) < 0) {
+        return -1;
+    }
+    return ft_parse_timeout(found[0], deadline);
 }

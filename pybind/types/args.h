@@ -12,6 +12,19 @@
 int ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                      int64_t *deadline);
 
+/* Puts arguments given by position and by name into found, which starts as NULLs. -1 with
+ * TypeError set when they do not fit. */
+int ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
+              Py_ssize_t nargs, PyObject *kwnames, PyObject **found);
+
+/* A timeout of None or seconds, as Event.wait and the like have it, into a deadline: a
+ * negative one is over already. -1 with an exception set. */
+int ft_parse_timeout(PyObject *timeout, int64_t *deadline);
+
+/* Parses (timeout=None). */
+int ft_parse_wait(const char *method, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames, int64_t *deadline);
+
 /* Seconds to nanoseconds, rounded up: -1 and OverflowError, TypeError or ValueError. */
 int ft_parse_seconds(PyObject *seconds, int64_t *ns);
 

@@ -1,10 +1,10 @@
 /* IntervalLock. The word, its states and who may change what: golib/locks/interval.go. */
 #include "args.h"
 #include "clock.h"
+#include "exclusive.h"
 #include "lockobj.h"
 #include "poll.h"
 #include "types.h"
-#include "wait.h"
 
 #include <math.h>
 
@@ -20,83 +20,10 @@ _Static_assert(offsetof(IntervalLock, lock.word) == FT_WORD_OFFSET, "snapshot() 
 
 #define SELF(op) ((IntervalLock *)(op))
 
-static inline uint64_t
-load(IntervalLock *self)
-{
-    return atomic_load(&self->lock.word);
-}
-
-static inline bool
-owned_by(uint64_t word, const struct ft_thread *thread)
-{
-    return (word & ~((1ULL << FT_OWNER_SHIFT) - 1)) == thread->owner;
-}
-
 static inline void
 restart(IntervalLock *self)
 {
     self->since = ft_ticks();
-}
-
-/* ---- the transitions without judgement ---- */
-
-static inline bool
-lock_fast(IntervalLock *self, const struct ft_thread *thread)
-{
-    if (FT_UNLIKELY(!ft_cas(&self->lock.word, 0, thread->owner))) {
-        return false;
-    }
-    restart(self);
-    return true;
-}
-
-/* Takes a free word whose flags say that a waiter is on its way. Needs no bucket's lock:
- * the flags stay. A lock with interval 0 is never free while somebody waits. */
-static bool
-try_side(void *lock, struct ft_thread *self, bool awake)
-{
-    (void)awake;
-    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
-    uint64_t s = atomic_load(word);
-    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, s | self->owner);
-}
-
-/* In a forked child flags mean nothing: nobody of those who set them exists. */
-static bool
-poll_side(void *lock, struct ft_thread *self)
-{
-    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
-    uint64_t s = atomic_load(word);
-    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, self->owner);
-}
-
-#define QUEUE_FLAGS (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN | FT_INTERVAL_HANDOFF)
-
-static const struct ft_side side = {
-    .try = try_side,
-    .poll = poll_side,
-    .contend = offsetof(struct ft_engine, ft_interval_contend),
-    .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = QUEUE_FLAGS,
-    .spins = true,
-};
-
-/* With interval 0 the order of arrival is promised, so nobody may slip in by spinning. */
-static const struct ft_side strict_side = {
-    .try = try_side,
-    .poll = poll_side,
-    .contend = offsetof(struct ft_engine, ft_interval_contend),
-    .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = QUEUE_FLAGS,
-    .spins = false,
-};
-
-static const struct ft_side *
-side_of(IntervalLock *self)
-{
-    return self->lock.interval == 0 ? &strict_side : &side;
 }
 
 /* ---- lock ---- */
@@ -105,20 +32,20 @@ side_of(IntervalLock *self)
 static FT_SLOW int
 lock_slow(IntervalLock *self, struct ft_thread *thread, int64_t deadline)
 {
-    if (try_side(&self->lock, thread, false)) {
+    if (ft_exclusive_barge(&self->lock, thread)) {
         restart(self);
         return FT_ACQUIRED;
     }
     if (deadline == FT_NO_WAIT) {
         return FT_TIMED_OUT;
     }
-    if (owned_by(load(self), thread)) {
+    if (ft_exclusive_owned(&self->lock, thread)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "this thread holds the IntervalLock already; waiting for it would "
                         "never end");
         return FT_FAILED;
     }
-    int outcome = ft_wait(side_of(self), &self->lock, thread, deadline);
+    int outcome = ft_wait(ft_exclusive_side_of(&self->lock), &self->lock, thread, deadline);
     if (outcome == FT_ACQUIRED) {
         restart(self);
     }
@@ -132,7 +59,11 @@ do_lock(IntervalLock *self, int64_t deadline)
     if (FT_UNLIKELY(thread == NULL)) {
         return FT_FAILED;
     }
-    return FT_LIKELY(lock_fast(self, thread)) ? FT_ACQUIRED : lock_slow(self, thread, deadline);
+    if (FT_UNLIKELY(!ft_exclusive_lock_fast(&self->lock, thread))) {
+        return lock_slow(self, thread, deadline);
+    }
+    restart(self);
+    return FT_ACQUIRED;
 }
 
 static PyObject *
@@ -165,44 +96,10 @@ static FT_SLOW PyObject *
 refuse(IntervalLock *self, const char *doing)
 {
     return PyErr_Format(PyExc_RuntimeError,
-                        load(self) >> FT_OWNER_SHIFT == 0
+                        !ft_exclusive_held(&self->lock)
                             ? "%s an IntervalLock that nobody holds"
                             : "%s an IntervalLock that another thread holds; only its owner may",
                         doing);
-}
-
-/* The caller owns the lock, and there are flags in the word. */
-static FT_SLOW void
-unlock_slow(IntervalLock *self, struct ft_thread *thread)
-{
-    for (;;) {
-        uint64_t s = load(self), flags = s & QUEUE_FLAGS;
-        const struct ft_engine *go = ft_engine_if_loaded();
-        if (go == NULL) {
-            flags = 0; /* who polls looks at the owner only */
-        }
-        else if (flags != 0 && flags != (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN)) {
-            ft_release_slow(go->ft_interval_release, &self->lock, thread);
-            return;
-        }
-        if (ft_cas(&self->lock.word, s, flags)) {
-            return;
-        }
-    }
-}
-
-/* Releases for the owner; false when the caller is not. */
-static inline bool
-do_unlock(IntervalLock *self, struct ft_thread *thread)
-{
-    if (FT_LIKELY(ft_cas(&self->lock.word, thread->owner, 0))) {
-        return true;
-    }
-    if (!owned_by(load(self), thread)) {
-        return false;
-    }
-    unlock_slow(self, thread);
-    return true;
 }
 
 static PyObject *
@@ -212,29 +109,29 @@ interval_unlock(PyObject *op, PyObject *Py_UNUSED(unused))
     if (FT_UNLIKELY(thread == NULL)) {
         return NULL;
     }
-    return FT_LIKELY(do_unlock(SELF(op), thread)) ? Py_None : refuse(SELF(op), "cannot unlock");
+    return FT_LIKELY(ft_exclusive_unlock(&SELF(op)->lock, thread)) ? Py_None : refuse(SELF(op), "cannot unlock");
 }
 
 /* A cede() that a signal broke off inside the block has lost the lock. The exception that
  * is on its way says more than a complaint about that, so it passes. */
 static FT_SLOW PyObject *
-exit_unowned(IntervalLock *self, struct ft_thread *thread)
+exit_unowned(IntervalLock *self, struct ft_thread *thread, bool raised)
 {
-    if (thread->lost_to_interrupt == self) {
-        thread->lost_to_interrupt = NULL;
-        Py_RETURN_NONE;
-    }
-    return refuse(self, "cannot unlock");
+    bool lost = thread->lost_to_interrupt == self;
+    thread->lost_to_interrupt = NULL;
+    return raised && lost ? Py_None : refuse(self, "cannot unlock");
 }
 
 static PyObject *
-interval_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
+interval_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     struct ft_thread *thread = ft_self();
     if (FT_UNLIKELY(thread == NULL)) {
         return NULL;
     }
-    return FT_LIKELY(do_unlock(SELF(op), thread)) ? Py_None : exit_unowned(SELF(op), thread);
+    return FT_LIKELY(ft_exclusive_unlock(&SELF(op)->lock, thread))
+               ? Py_None
+               : exit_unowned(SELF(op), thread, nargs > 0 && !Py_IsNone(args[0]));
 }
 
 /* ---- cede and poll ---- */
@@ -251,7 +148,7 @@ cede_by_polling(IntervalLock *self, struct ft_thread *thread)
     }
     atomic_store(&self->lock.word, 0);
     ft_poll_make_room(&self->lock, &self->lock.word, FT_KIND_EXCLUSIVE);
-    return ft_wait(side_of(self), &self->lock, thread, FT_FOREVER);
+    return ft_wait(ft_exclusive_side_of(&self->lock), &self->lock, thread, FT_FOREVER);
 }
 
 /* The caller owns the lock. -1 with an exception set: then it does not any more. */
@@ -267,12 +164,12 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     else {
-        int32_t verdict = go->ft_interval_cede(&self->lock, &thread->waiter);
+        int32_t verdict = go->ft_interval_cede(&self->lock, &thread->seat->waiter);
         outcome = verdict == FT_VERDICT_ACQUIRED
                       ? FT_ACQUIRED
-                      : ft_wait_queued(side_of(self), &self->lock, thread, FT_FOREVER);
+                      : ft_wait_queued(ft_exclusive_side_of(&self->lock), &self->lock, thread, FT_FOREVER);
     }
-    if (outcome == FT_FAILED && !owned_by(load(self), thread)) {
+    if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         thread->lost_to_interrupt = self;
     }
     return outcome;
@@ -281,7 +178,7 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
 static inline PyObject *
 do_cede(IntervalLock *self, struct ft_thread *thread)
 {
-    uint64_t s = load(self);
+    uint64_t s = atomic_load(&self->lock.word);
     bool waited_for = (s & FT_INTERVAL_PARKED) != 0 || ft_engine_lost_in_fork();
     if (FT_UNLIKELY(waited_for) && cede_slow(self, thread) < 0) {
         return NULL;
@@ -297,7 +194,7 @@ interval_cede(PyObject *op, PyObject *Py_UNUSED(unused))
     if (FT_UNLIKELY(thread == NULL)) {
         return NULL;
     }
-    return FT_LIKELY(owned_by(load(SELF(op)), thread)) ? do_cede(SELF(op), thread)
+    return FT_LIKELY(ft_exclusive_owned(&SELF(op)->lock, thread)) ? do_cede(SELF(op), thread)
                                                        : refuse(SELF(op), "cannot cede");
 }
 
@@ -322,7 +219,7 @@ interval_poll(PyObject *op, PyObject *Py_UNUSED(unused))
     if (FT_UNLIKELY(thread == NULL)) {
         return NULL;
     }
-    if (FT_UNLIKELY(!owned_by(load(self), thread))) {
+    if (FT_UNLIKELY(!ft_exclusive_owned(&self->lock, thread))) {
         return refuse(self, "cannot poll");
     }
     if (FT_LIKELY(ft_ticks() - self->since < self->surely_within)) {
@@ -333,24 +230,16 @@ interval_poll(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* ---- what it looks like ---- */
 
-static int64_t
-waiters(IntervalLock *self)
-{
-    const struct ft_engine *go = ft_engine_if_loaded();
-    return go != NULL ? go->ft_waiting(&self->lock, FT_KIND_EXCLUSIVE)
-                      : ft_count_waiting(&self->lock, FT_KIND_EXCLUSIVE);
-}
-
 static PyObject *
 interval_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(load(SELF(op)) >> FT_OWNER_SHIFT != 0);
+    return PyBool_FromLong(ft_exclusive_held(&SELF(op)->lock));
 }
 
 static PyObject *
 interval_repr(PyObject *op)
 {
-    uint64_t s = load(SELF(op));
+    uint64_t s = atomic_load(&SELF(op)->lock.word);
     const char *name = ft_type_name(op);
     if (s >> FT_OWNER_SHIFT == 0) {
         return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
@@ -360,7 +249,7 @@ interval_repr(PyObject *op)
         return NULL;
     }
     PyObject *repr = PyUnicode_FromFormat("<%s locked owner=%U waiters=%lld at %p>", name, owner,
-                                          (long long)waiters(SELF(op)), op);
+                                          (long long)ft_exclusive_waiting(&SELF(op)->lock), op);
     Py_DECREF(owner);
     return repr;
 }
@@ -377,7 +266,7 @@ static PyObject *
 interval_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     struct ft_thread *thread = ft_self();
-    return thread == NULL ? NULL : PyBool_FromLong(owned_by(load(SELF(op)), thread));
+    return thread == NULL ? NULL : PyBool_FromLong(ft_exclusive_owned(&SELF(op)->lock, thread));
 }
 
 static PyObject *
@@ -436,7 +325,7 @@ interval_init(PyObject *op, PyObject *args, PyObject *kwargs)
         || (value != NULL && parse_interval(value, &ns) < 0)) {
         return -1;
     }
-    if (load(SELF(op)) != 0) {
+    if (atomic_load(&SELF(op)->lock.word) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "cannot initialize an IntervalLock that is in use");
         return -1;
     }

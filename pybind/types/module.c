@@ -89,6 +89,24 @@ add_type(PyObject *m, PyType_Spec *spec)
     return type;
 }
 
+/* Types that nothing else asks for. */
+static PyType_Spec *const plain[] = {
+    &ft_semaphore_spec, &ft_bounded_semaphore_spec, &ft_event_spec, &ft_condition_spec, &ft_barrier_spec,
+};
+
+static int
+add_plain_types(PyObject *m)
+{
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        PyTypeObject *type = add_type(m, plain[i]);
+        if (type == NULL) {
+            return -1;
+        }
+        Py_DECREF(type);
+    }
+    return 0;
+}
+
 static int
 add_context(PyObject *m, PyType_Spec *spec)
 {
@@ -107,13 +125,12 @@ locks_exec(PyObject *m)
     struct ft_module_state *state = PyModule_GetState(m);
     ft_clock_init();
     ft_spin_pays = ft_os_processors() > 1;
-    if (ft_threads_init() < 0) {
-        return -1;
-    }
-    PyTypeObject *interval = add_type(m, &ft_interval_lock_spec);
-    Py_XDECREF(interval);
-    state->rw_lock = add_type(m, &ft_rw_lock_spec);
-    if (interval == NULL || state->rw_lock == NULL
+    if (ft_threads_init() < 0
+        || (state->interval = add_type(m, &ft_interval_lock_spec)) == NULL
+        || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL
+        || (state->lock = add_type(m, &ft_lock_spec)) == NULL
+        || (state->rlock = add_type(m, &ft_rlock_spec)) == NULL
+        || add_plain_types(m) < 0
         || add_context(m, &ft_read_context_spec) < 0
         || add_context(m, &ft_write_context_spec) < 0) {
         return -1;
@@ -125,7 +142,11 @@ static int
 locks_traverse(PyObject *m, visitproc visit, void *arg)
 {
     struct ft_module_state *state = PyModule_GetState(m);
+    Py_VISIT(state->interval);
     Py_VISIT(state->rw_lock);
+    Py_VISIT(state->lock);
+    Py_VISIT(state->rlock);
+    Py_VISIT(state->broken_barrier_error);
     return 0;
 }
 
@@ -133,7 +154,11 @@ static int
 locks_clear(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
+    Py_CLEAR(state->interval);
     Py_CLEAR(state->rw_lock);
+    Py_CLEAR(state->lock);
+    Py_CLEAR(state->rlock);
+    Py_CLEAR(state->broken_barrier_error);
     return 0;
 }
 

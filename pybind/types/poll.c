@@ -14,8 +14,19 @@ static void
 nap(struct ft_thread *self, int64_t us)
 {
     Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock_timed(self->semaphore, us, 1);
+    PyThread_acquire_lock_timed(self->seat->semaphore, us, 1);
     Py_END_ALLOW_THREADS
+}
+
+void
+ft_poll_nap(struct ft_thread *self, int64_t deadline)
+{
+    int64_t us = SHORTEST_US * 4;
+    if (deadline != FT_FOREVER) {
+        int64_t left = (deadline - ft_os_now()) / 1000;
+        us = left < us ? (left < 0 ? 0 : left + 1) : us;
+    }
+    nap(self, us);
 }
 
 enum ft_outcome

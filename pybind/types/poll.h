@@ -10,6 +10,9 @@
 enum ft_outcome ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self,
                         int64_t deadline);
 
+/* A short sleep between two looks, shorter when the deadline is near. */
+void ft_poll_nap(struct ft_thread *self, int64_t deadline);
+
 /* Lets others take a lock that was just released, if somebody waits for it: returns when
  * `word` has an owner, or after a little while. */
 void ft_poll_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind);

@@ -18,9 +18,8 @@ vacant(uint64_t s)
 
 /* Takes a word that no reader and no writer has; keeps its flags. */
 static bool
-write_try(void *lock, struct ft_thread *self, bool awake)
+write_try(void *lock, struct ft_thread *self)
 {
-    (void)awake;
     _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
     uint64_t s = atomic_load(word);
     return vacant(s) && ft_cas(word, s, s | self->owner | FT_RW_WRITER);
@@ -59,11 +58,18 @@ write_poll_given_up(void *lock)
     atomic_fetch_and(&((struct ft_rw_lock *)lock)->word, ~(uint64_t)FT_RW_QUEUE_FLAGS);
 }
 
+static bool
+held(void *lock, struct ft_thread *self)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), self) || ft_rw_my_reads(OF(lock), self) > 0;
+}
+
 static const struct ft_side write_side = {
     .try = write_try,
     .clear_way = count_readers,
     .poll = write_poll,
     .poll_given_up = write_poll_given_up,
+    .held = held,
     .contend = offsetof(struct ft_engine, ft_rw_contend_write),
     .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_write),
     .kind = FT_KIND_EXCLUSIVE,
@@ -84,7 +90,7 @@ write_slow(ReaderWriterLock *lock, struct ft_thread *self, int64_t deadline)
     if ((ft_rw_load(lock) & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
         ft_read_revoke(lock);
     }
-    if (write_try(&lock->lock, self, false)) {
+    if (write_try(&lock->lock, self)) {
         return 1;
     }
     if (deadline == FT_NO_WAIT) {
@@ -155,15 +161,10 @@ ft_rw_unwrite(ReaderWriterLock *lock)
 
 /* ---- the readers' side ---- */
 
-/* A reader that waits was granted its lock when it is woken, so there is nothing to try
- * then; a newcomer has a slot in hand (ft_rw_read) and tries itself. */
+/* Counts one reader more. (A reader that is woken was granted its lock: it never tries.) */
 static bool
-read_try(void *lock, struct ft_thread *self, bool awake)
+read_try(void *lock, struct ft_thread *Py_UNUSED(self))
 {
-    (void)self;
-    if (awake) {
-        return false;
-    }
     _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
     uint64_t s = atomic_load(word);
     return (s & (FT_RW_WRITER | FT_RW_WRITERS_PARKED)) == 0
@@ -171,14 +172,15 @@ read_try(void *lock, struct ft_thread *self, bool awake)
 }
 
 static bool
-read_poll(void *lock, struct ft_thread *self)
+writes(void *lock, struct ft_thread *self)
 {
-    return read_try(lock, self, false);
+    return ft_rw_writes(ft_rw_load(OF(lock)), self);
 }
 
 static const struct ft_side read_side = {
     .try = read_try,
-    .poll = read_poll,
+    .poll = read_try,
+    .held = writes,
     .contend = offsetof(struct ft_engine, ft_rw_contend_read),
     .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_read),
     .kind = FT_KIND_SHARED,

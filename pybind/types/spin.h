@@ -62,9 +62,8 @@ ft_spin_again(struct ft_spin *spin)
 }
 
 static inline void
-ft_spin_succeeded(struct ft_thread *self, const struct ft_spin *spin)
+ft_spin_succeeded(struct ft_thread *self)
 {
-    (void)spin;
     if (self->spin_budget < FT_SPIN_MAX) {
         self->spin_budget += 2;
     }

@@ -53,7 +53,8 @@ ft_self_slow(void)
     }
     threads = self;
     ft_registry_unlock();
-    self->waiter.id = self->owner >> FT_OWNER_SHIFT;
+    self->first_seat.waiter.id = self->owner >> FT_OWNER_SHIFT;
+    self->seat = &self->first_seat;
     ft_current = self;
     return self;
 }
@@ -61,7 +62,8 @@ ft_self_slow(void)
 int
 ft_self_prepare_wait(struct ft_thread *self)
 {
-    if (FT_LIKELY(self->semaphore != NULL)) {
+    struct ft_seat *seat = self->seat;
+    if (FT_LIKELY(seat->semaphore != NULL)) {
         return 0;
     }
     PyThread_type_lock semaphore = PyThread_allocate_lock();
@@ -70,9 +72,42 @@ ft_self_prepare_wait(struct ft_thread *self)
         return -1;
     }
     PyThread_acquire_lock(semaphore, WAIT_LOCK); /* a semaphore of 0: nobody woke us yet */
-    self->semaphore = semaphore;
-    self->waiter.token = (uintptr_t)semaphore;
+    seat->semaphore = semaphore;
+    seat->waiter.token = (uintptr_t)semaphore;
     return 0;
+}
+
+int
+ft_seat_push(struct ft_thread *self)
+{
+    struct ft_seat *seat = calloc(1, sizeof *seat);
+    if (seat == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    seat->waiter.id = self->owner >> FT_OWNER_SHIFT;
+    seat->below = self->seat;
+    self->seat = seat;
+    return 0;
+}
+
+static void
+free_seat(struct ft_seat *seat, bool embedded)
+{
+    if (seat->semaphore != NULL) {
+        PyThread_free_lock(seat->semaphore);
+    }
+    if (!embedded) {
+        free(seat);
+    }
+}
+
+void
+ft_seat_pop(struct ft_thread *self)
+{
+    struct ft_seat *seat = self->seat;
+    self->seat = seat->below;
+    free_seat(seat, false);
 }
 
 struct ft_slots *
@@ -124,8 +159,9 @@ free_thread(struct ft_thread *t)
         more = atomic_load(&s->more);
         free(s);
     }
-    if (t->semaphore != NULL) {
-        PyThread_free_lock(t->semaphore);
+    for (struct ft_seat *seat = t->seat, *below; seat != NULL; seat = below) {
+        below = seat->below;
+        free_seat(seat, seat == &t->first_seat);
     }
     free(t);
 }

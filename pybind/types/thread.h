@@ -10,7 +10,7 @@
  *                  that ceases to exist into 0. All sequentially consistent.
  *   slots.depth    the owner writes; the registry's holder may read.
  *   waiting_for    the owner writes; the registry's holder may read.
- *   waiter         see golib/parking: the bucket's lock.
+ *   seats          see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
  */
 #ifndef FT_THREAD_H
@@ -35,6 +35,15 @@ struct ft_slots {
     _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) depth[FT_SLOTS]; /* read locks per slot */
 };
 
+/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread
+ * has one. When a signal handler runs while the thread stays queued (an Event may be set
+ * meanwhile), the handler's own waiting takes another, stacked on it. */
+struct ft_seat {
+    struct ft_waiter waiter;
+    PyThread_type_lock semaphore; /* made at the first wait */
+    struct ft_seat *below;
+};
+
 struct ft_thread {
     struct ft_slots reads;
     uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
@@ -46,8 +55,8 @@ struct ft_thread {
     uint32_t spin_budget;            /* see spin.h */
     bool ended;                      /* the thread is gone, with read locks in hand */
     bool is_main;                    /* runs Python's signal handlers */
-    PyThread_type_lock semaphore;    /* made at the first wait */
-    struct ft_waiter waiter;
+    struct ft_seat *seat;            /* the topmost */
+    struct ft_seat first_seat;
     struct ft_thread *next, *prev;   /* the registry */
 };
 
@@ -64,8 +73,12 @@ ft_self(void)
     return FT_LIKELY(self != NULL) ? self : ft_self_slow();
 }
 
-/* Makes the waiter ready for use. -1 with MemoryError set when there is no memory. */
+/* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory. */
 int ft_self_prepare_wait(struct ft_thread *self);
+
+/* Puts a new seat on top, and takes it away. */
+int ft_seat_push(struct ft_thread *self);
+void ft_seat_pop(struct ft_thread *self);
 
 /* One more line of slots for a thread that holds many read locks, or NULL with
  * MemoryError set. */

@@ -8,10 +8,18 @@ extern PyType_Spec ft_interval_lock_spec;
 extern PyType_Spec ft_rw_lock_spec;
 extern PyType_Spec ft_read_context_spec;
 extern PyType_Spec ft_write_context_spec;
+extern PyType_Spec ft_lock_spec;
+extern PyType_Spec ft_rlock_spec;
+extern PyType_Spec ft_semaphore_spec;
+extern PyType_Spec ft_bounded_semaphore_spec;
+extern PyType_Spec ft_event_spec;
+extern PyType_Spec ft_condition_spec;
+extern PyType_Spec ft_barrier_spec;
 
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
-    PyTypeObject *rw_lock;
+    PyTypeObject *interval, *rw_lock, *lock, *rlock;
+    PyObject *broken_barrier_error; /* threading's; NULL until it is needed */
 };
 
 /* The state of the module that made type or one of its bases. NULL with an exception set

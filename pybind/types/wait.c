@@ -6,9 +6,18 @@
 
 /* A signal that comes after the interpreter looked and before the thread sleeps does not
  * end the sleep. So the main thread, the one that runs handlers, looks again: soon at
- * first, since that is when it may have happened, then ever more rarely. */
-#define FIRST_LOOK_NS ((int64_t)10 * 1000 * 1000)
-#define LAST_LOOK_NS ((int64_t)1000 * 1000 * 1000)
+ * first (FT_FIRST_LOOK), since that is when it may have happened, then ever more rarely. */
+#define LAST_LOOK ((int64_t)1000 * 1000 * 1000)
+
+/* One wait. */
+struct wait {
+    const struct ft_engine *go;
+    const struct ft_side *side;
+    void *lock;
+    struct ft_thread *self;
+    int64_t deadline;
+    bool interruptible;
+};
 
 void
 ft_wake(struct ft_waiter *chain)
@@ -20,79 +29,60 @@ ft_wake(struct ft_waiter *chain)
     }
 }
 
-static int32_t
-contend(const struct ft_engine *go, const struct ft_side *side, void *lock,
-        struct ft_thread *self)
+void
+ft_forget(struct ft_waiter *waiter)
 {
-    ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + side->contend);
-    for (;;) {
-        int32_t verdict = fn(lock, &self->waiter);
-        if (FT_LIKELY(verdict != FT_VERDICT_RETRY)) {
-            return verdict;
-        }
-        side->clear_way(lock);
+    waiter->ticket = 0;
+    atomic_store(&waiter->state, FT_STATE_IDLE);
+}
+
+void
+ft_announce(const struct ft_side *side, const void *lock, struct ft_thread *self)
+{
+    if (lock != NULL) {
+        self->waiting_kind = side->kind;
+        self->waiting_flags = side->flags;
     }
+    atomic_store(&self->waiting_for, lock);
 }
 
-static uint32_t
-state_of(struct ft_thread *self)
-{
-    return atomic_load(&self->waiter.state);
-}
+/* ---- sleeping ---- */
 
-static void
-forget(struct ft_thread *self)
+/* How long to sleep, and what the end of that time will mean. */
+static int64_t
+patience(struct ft_thread *self, int64_t deadline, int64_t *look, enum ft_slept *meaning)
 {
-    self->waiter.ticket = 0;
-    atomic_store(&self->waiter.state, FT_STATE_IDLE);
-}
-
-/* Takes the thread out of the queue. True: it had been handed the lock already. */
-static bool
-withdraw(const struct ft_engine *go, const struct ft_side *side, void *lock,
-         struct ft_thread *self, int32_t why)
-{
-    ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)go + side->withdraw);
-    int32_t verdict = fn(lock, &self->waiter, why);
-    struct ft_waiter *chain = self->waiter.chain;
-    if (state_of(self) != FT_STATE_QUEUED) {
-        /* Somebody took us out of Queued and owes a wake-up. It is a few instructions
-         * from posting it, detached or not, so this cannot last. */
-        PyThread_acquire_lock(self->semaphore, WAIT_LOCK);
+    int64_t ns = FT_FOREVER;
+    *meaning = FT_TIME_OVER;
+    if (deadline != FT_FOREVER) {
+        int64_t now = ft_os_now();
+        ns = deadline > now ? deadline - now : 0;
     }
-    ft_wake(chain);
-    atomic_store(&self->waiter.state, FT_STATE_IDLE); /* the ticket stays */
-    return verdict == FT_VERDICT_ACQUIRED;
+    if (look != NULL && self->is_main && ns > *look) {
+        ns = *look;
+        *meaning = FT_LOOK;
+        *look = *look >= LAST_LOOK / 4 ? LAST_LOOK : *look * 4;
+    }
+    return ns;
 }
 
-enum slept { WOKEN, TIME_OVER, LOOK };
-
-/* Sleeps detached, after waking chain. Waking comes after detaching: whom we hand over to
- * would otherwise wake only to wait for the GIL that we still hold. */
-static enum slept
-sleep_once(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline, int64_t *look)
+/* Waking comes after detaching: whom we hand over to would otherwise wake only to wait for
+ * the GIL that we still hold. */
+enum ft_slept
+ft_sleep(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline, int64_t *look)
 {
-    enum slept slept = LOOK;
+    enum ft_slept slept;
+    PyThread_type_lock semaphore = self->seat->semaphore;
     Py_BEGIN_ALLOW_THREADS
     ft_wake(chain);
-    int64_t patience = FT_FOREVER;
-    if (deadline != FT_FOREVER || self->is_main) {
-        int64_t now = ft_os_now();
-        patience = deadline == FT_FOREVER ? FT_FOREVER : deadline > now ? deadline - now : 0;
-        slept = TIME_OVER;
-        if (self->is_main && patience > *look) {
-            patience = *look;
-            slept = LOOK;
-            *look = *look >= LAST_LOOK_NS / 2 ? LAST_LOOK_NS : *look * 2;
-        }
-    }
-    PY_TIMEOUT_T us = patience == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((patience + 999) / 1000);
-    switch (PyThread_acquire_lock_timed(self->semaphore, us, 1)) {
+    int64_t ns = patience(self, deadline, look, &slept);
+    PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
+    switch (PyThread_acquire_lock_timed(semaphore, us, look != NULL)) {
     case PY_LOCK_ACQUIRED:
-        slept = WOKEN;
+        slept = FT_WOKEN;
         break;
     case PY_LOCK_INTR:
-        slept = LOOK;
+        slept = FT_LOOK;
         break;
     case PY_LOCK_FAILURE:
         break;
@@ -101,132 +91,244 @@ sleep_once(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline, in
     return slept;
 }
 
-/* Out of the queue, runs the handlers of signals that have come, then back into the old
- * place. The queue is left because a handler may wait for locks itself, this one too. */
+/* ---- asking Go ---- */
+
 static int32_t
-run_handlers(const struct ft_engine *go, const struct ft_side *side, void *lock,
-             struct ft_thread *self)
+contend(const struct wait *wait)
 {
-    if (withdraw(go, side, lock, self, FT_REASON_LOOKING)) {
-        return FT_VERDICT_ACQUIRED; /* the interpreter sees the signal as we return */
-    }
-    struct ft_waiter kept = {.ticket = self->waiter.ticket, .since = self->waiter.since};
-    const void *waiting_for = atomic_load(&self->waiting_for);
-    forget(self);
-    atomic_store(&self->waiting_for, NULL);
-    if (PyErr_CheckSignals() < 0) {
-        if (ft_engine_if_loaded() != NULL) {
-            go->ft_interrupted(lock);
+    ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)wait->go + wait->side->contend);
+    for (;;) {
+        int32_t verdict = fn(wait->lock, &wait->self->seat->waiter);
+        if (FT_LIKELY(verdict != FT_VERDICT_RETRY)) {
+            return verdict;
         }
-        return FT_VERDICT_WITHDRAWN;
+        wait->side->clear_way(wait->lock);
     }
-    self->waiting_kind = side->kind;
-    self->waiting_flags = side->flags;
-    atomic_store(&self->waiting_for, waiting_for);
-    self->waiter.ticket = kept.ticket;
-    self->waiter.since = kept.since;
-    if (ft_engine_if_loaded() == NULL) {
-        return FT_VERDICT_RETRY; /* the handler forked, and this is the child */
+}
+
+/* Takes the thread out of the queue; its ticket stays. Acquired: it had been handed the
+ * lock already. */
+static int32_t
+withdraw(const struct wait *wait, int32_t why)
+{
+    ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)wait->go + wait->side->withdraw);
+    struct ft_seat *seat = wait->self->seat;
+    int32_t verdict = fn(wait->lock, &seat->waiter, why);
+    struct ft_waiter *chain = seat->waiter.chain;
+    ft_wake(chain);
+    if (ft_state(&seat->waiter) != FT_STATE_QUEUED) {
+        /* Somebody took us out of Queued and owes a wake-up. It is a few instructions
+         * from posting it, detached or not, so this cannot last. */
+        PyThread_acquire_lock(seat->semaphore, WAIT_LOCK);
     }
-    return contend(go, side, lock, self);
+    atomic_store(&seat->waiter.state, FT_STATE_IDLE);
+    return verdict;
 }
 
 /* A woken thread competes with those that run. It spins for a while: falling asleep and
  * being woken again costs more than a short critical section. */
 static int32_t
-compete(const struct ft_engine *go, const struct ft_side *side, void *lock,
-        struct ft_thread *self)
+compete(const struct wait *wait)
 {
-    struct ft_spin spin = ft_spin_start(self);
+    struct ft_spin spin = ft_spin_start(wait->self);
     do {
-        if (side->try(lock, self, true)) {
-            ft_spin_succeeded(self, &spin);
+        if (wait->side->try(wait->lock, wait->self)) {
+            ft_spin_succeeded(wait->self);
             break;
         }
     } while (ft_spin_again(&spin));
-    return contend(go, side, lock, self); /* leaves the queue, or sleeps on in its place */
+    return contend(wait); /* leaves the queue, or sleeps on in its place */
 }
 
-/* The waiting of a thread that Go has queued. */
-static enum ft_outcome
-wait_in_queue(const struct ft_engine *go, const struct ft_side *side, void *lock,
-              struct ft_thread *self, int64_t deadline, struct ft_waiter *chain)
+static int32_t
+woken(const struct wait *wait)
 {
-    int64_t look = FIRST_LOOK_NS;
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    if (ft_state(waiter) == FT_STATE_GRANTED) {
+        ft_forget(waiter);
+        return FT_VERDICT_ACQUIRED;
+    }
+    return compete(wait);
+}
+
+/* ---- signals ---- */
+
+int
+ft_run_handlers_queued(struct ft_thread *self)
+{
+    const void *waiting_for = atomic_load(&self->waiting_for);
+    uint32_t kind = self->waiting_kind;
+    uint64_t flags = self->waiting_flags;
+    if (ft_seat_push(self) < 0) {
+        return -1;
+    }
+    int raised = PyErr_CheckSignals();
+    ft_seat_pop(self);
+    self->waiting_kind = kind;
+    self->waiting_flags = flags;
+    atomic_store(&self->waiting_for, waiting_for);
+    return raised;
+}
+
+static int32_t
+look_queued(const struct wait *wait)
+{
+    if (ft_run_handlers_queued(wait->self) == 0) {
+        return FT_VERDICT_PARK;
+    }
+    if (ft_engine_if_loaded() != NULL) {
+        withdraw(wait, FT_REASON_INTERRUPTED);
+    }
+    return FT_VERDICT_WITHDRAWN;
+}
+
+/* Out of the queue, runs the handlers of signals that have come, then back into the old
+ * place. For that moment the thread does not wait: readers that a writer kept out may go
+ * in, a turn that comes up goes to the next. It is rare, and the place is kept. */
+static int32_t
+look_aside(const struct wait *wait)
+{
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    if (withdraw(wait, FT_REASON_LOOKING) == FT_VERDICT_ACQUIRED) {
+        return FT_VERDICT_ACQUIRED; /* the interpreter sees the signal as we return */
+    }
+    uint64_t ticket = waiter->ticket;
+    int64_t since = waiter->since;
+    ft_forget(waiter);
+    ft_announce(wait->side, NULL, wait->self);
+    int raised = PyErr_CheckSignals();
+    if (ft_engine_if_loaded() == NULL) {
+        return raised < 0 ? FT_VERDICT_WITHDRAWN : FT_VERDICT_RETRY; /* a handler forked: a child */
+    }
+    if (raised < 0) {
+        wait->go->ft_interrupted(wait->lock);
+        return FT_VERDICT_WITHDRAWN;
+    }
+    if (wait->side->held(wait->lock, wait->self)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a signal handler took the lock that this thread was waiting for and "
+                        "kept it");
+        return FT_VERDICT_WITHDRAWN;
+    }
+    ft_announce(wait->side, wait->lock, wait->self);
+    waiter->ticket = ticket;
+    waiter->since = since;
+    return contend(wait);
+}
+
+/* ---- the loop ---- */
+
+static int32_t
+after_sleep(const struct wait *wait, enum ft_slept slept)
+{
+    int32_t verdict;
+    switch (slept) {
+    case FT_WOKEN:
+        return woken(wait);
+    case FT_LOOK:
+        return wait->side->stays ? look_queued(wait) : look_aside(wait);
+    case FT_TIME_OVER:
+        break;
+    }
+    verdict = withdraw(wait, FT_REASON_TIMED_OUT);
+    return verdict;
+}
+
+static enum ft_outcome
+wait_in_queue(const struct wait *wait, struct ft_waiter *chain)
+{
+    int64_t look = FT_FIRST_LOOK;
     int32_t verdict = FT_VERDICT_PARK;
     while (verdict == FT_VERDICT_PARK) {
-        switch (sleep_once(self, chain, deadline, &look)) {
-        case WOKEN:
-            if (state_of(self) == FT_STATE_GRANTED) {
-                forget(self);
-                return FT_ACQUIRED;
-            }
-            verdict = compete(go, side, lock, self);
-            break;
-        case TIME_OVER:
-            verdict = withdraw(go, side, lock, self, FT_REASON_TIMED_OUT)
-                          ? FT_VERDICT_ACQUIRED : FT_VERDICT_WITHDRAWN;
-            forget(self);
-            break;
-        case LOOK:
-            verdict = run_handlers(go, side, lock, self);
-            break;
-        }
+        enum ft_slept slept = ft_sleep(wait->self, chain, wait->deadline,
+                                       wait->interruptible ? &look : NULL);
         chain = NULL;
+        if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
+            verdict = FT_VERDICT_RETRY; /* a handler forked, and this is the child */
+        }
+        else {
+            verdict = after_sleep(wait, slept);
+        }
     }
+    ft_forget(&wait->self->seat->waiter);
     if (verdict == FT_VERDICT_RETRY) {
-        return ft_poll(side, lock, self, deadline);
+        return ft_poll(wait->side, wait->lock, wait->self, wait->deadline);
     }
     if (verdict == FT_VERDICT_ACQUIRED) {
         return FT_ACQUIRED;
     }
-    return PyErr_Occurred() ? FT_FAILED : FT_TIMED_OUT;
+    return wait->interruptible && PyErr_Occurred() ? FT_FAILED : FT_TIMED_OUT;
 }
 
-static void
-announce(const struct ft_side *side, const void *lock, struct ft_thread *self)
+static bool
+spin(const struct ft_side *side, void *lock, struct ft_thread *self)
 {
-    self->waiting_kind = side->kind;
-    self->waiting_flags = side->flags;
-    atomic_store(&self->waiting_for, lock);
+    struct ft_spin spin = ft_spin_start(self);
+    while (ft_spin_again(&spin)) {
+        if (side->try(lock, self)) {
+            ft_spin_succeeded(self);
+            return true;
+        }
+    }
+    ft_spin_failed(self);
+    return false;
+}
+
+static enum ft_outcome
+wait_announced(const struct ft_side *side, void *lock, struct ft_thread *self,
+               int64_t deadline, bool interruptible)
+{
+    const struct ft_engine *go = ft_engine();
+    if (go == NULL) {
+        return ft_poll(side, lock, self, deadline);
+    }
+    struct wait wait = {go, side, lock, self, deadline, interruptible};
+    return contend(&wait) == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL);
 }
 
 FT_SLOW enum ft_outcome
 ft_wait(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline)
 {
-    if (side->spins) {
-        struct ft_spin spin = ft_spin_start(self);
-        while (ft_spin_again(&spin)) {
-            if (side->try(lock, self, false)) {
-                ft_spin_succeeded(self, &spin);
-                return FT_ACQUIRED;
-            }
-        }
-        ft_spin_failed(self);
+    if (side->spins && spin(side, lock, self)) {
+        return FT_ACQUIRED;
     }
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
-    announce(side, lock, self);
-    enum ft_outcome outcome = FT_ACQUIRED;
-    const struct ft_engine *go = ft_engine();
-    if (go == NULL) {
-        outcome = ft_poll(side, lock, self, deadline);
-    }
-    else if (contend(go, side, lock, self) == FT_VERDICT_PARK) {
-        outcome = wait_in_queue(go, side, lock, self, deadline, NULL);
-    }
-    atomic_store(&self->waiting_for, NULL);
+    ft_announce(side, lock, self);
+    enum ft_outcome outcome = wait_announced(side, lock, self, deadline, true);
+    ft_announce(side, NULL, self);
     return outcome;
+}
+
+/* The seat is ready: it is the wait of a thread that has waited before. */
+FT_SLOW void
+ft_wait_uninterruptibly(const struct ft_side *side, void *lock, struct ft_thread *self)
+{
+    ft_announce(side, lock, self);
+    while (wait_announced(side, lock, self, FT_FOREVER, false) != FT_ACQUIRED) {
+    }
+    ft_announce(side, NULL, self);
 }
 
 enum ft_outcome
 ft_wait_queued(const struct ft_side *side, void *lock, struct ft_thread *self,
                int64_t deadline)
 {
-    announce(side, lock, self);
-    enum ft_outcome outcome = wait_in_queue(ft_engine_if_loaded(), side, lock, self,
-                                            deadline, self->waiter.chain);
-    atomic_store(&self->waiting_for, NULL);
+    ft_announce(side, lock, self);
+    struct wait wait = {ft_engine_if_loaded(), side, lock, self, deadline, true};
+    enum ft_outcome outcome = wait_in_queue(&wait, self->seat->waiter.chain);
+    ft_announce(side, NULL, self);
     return outcome;
+}
+
+void
+ft_wait_moved(const struct ft_side *side, void *lock, struct ft_thread *self, bool awake)
+{
+    ft_announce(side, lock, self);
+    struct wait wait = {ft_engine_if_loaded(), side, lock, self, FT_FOREVER, false};
+    if (!awake || woken(&wait) != FT_VERDICT_ACQUIRED) {
+        wait_in_queue(&wait, NULL);
+    }
+    ft_announce(side, NULL, self);
 }

@@ -1,4 +1,4 @@
-/* Waiting for a lock: the part that is the same for all of them.
+/* Waiting: the part that is the same for all locks.
  *
  * Go keeps the queues and decides; the thread sleeps here, on its own semaphore, detached
  * from the interpreter, with no Go frame on its stack. */
@@ -10,46 +10,84 @@
 
 /* One side of one kind of lock. */
 struct ft_side {
-    /* Takes the lock if that needs no judgement: the fast path, retried. `awake` is set
-     * for a thread that is queued and was notified; it keeps the flags of the word. */
-    bool (*try)(void *lock, struct ft_thread *self, bool awake);
+    /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
+     * that was notified tries it too, so it keeps the flags of the word. */
+    bool (*try)(void *lock, struct ft_thread *self);
     /* Makes room for a queued thread where only C can (a revocation of read bias). NULL
      * where Go never answers Retry. */
     void (*clear_way)(void *lock);
-    /* Polling in a forked child: as `try`, minding no queue, there is none. `first` and
-     * `last` bracket the polling. NULL: not needed. */
+    /* Polling in a forked child: as `try`, minding no queue; there is none. */
     bool (*poll)(void *lock, struct ft_thread *self);
-    void (*poll_given_up)(void *lock);
-    size_t contend, withdraw; /* offsets of the exports in struct ft_engine */
-    uint32_t kind;            /* FT_KIND_… */
-    uint64_t flags;           /* flags in the word that those who wait cause */
-    bool spins;               /* may a newcomer spin before it queues? */
+    void (*poll_given_up)(void *lock); /* NULL: nothing to do */
+    /* Whether this thread holds the lock so that it must not wait for it. NULL where a
+     * thread stays queued while it runs handlers. */
+    bool (*held)(void *lock, struct ft_thread *self);
+    size_t contend, withdraw;          /* offsets of the exports in struct ft_engine */
+    uint32_t kind;                     /* FT_KIND_… */
+    uint64_t flags;                    /* flags in the word that those who wait cause */
+    bool spins;                        /* may a newcomer spin before it queues? */
+    /* Does a thread stay queued while it runs signal handlers? Who waits for something to
+     * happen does, lest it happens meanwhile. Who waits for a lock does not: it would be
+     * handed the lock and hold up the others, or the handler. */
+    bool stays;
 };
 
-/* When to give up: a point of CLOCK_MONOTONIC in nanoseconds. */
+/* A point of CLOCK_MONOTONIC in nanoseconds, or: */
 #define FT_FOREVER INT64_MAX
 
 enum ft_outcome { FT_FAILED = -1, FT_TIMED_OUT = 0, FT_ACQUIRED = 1 };
 
 /* Waits until the lock is taken, the deadline is over, or a signal handler raised: then
- * -1 with the exception set, and nothing is taken and nobody queued. */
+ * Failed with the exception set, and nothing is taken and nobody queued. */
 enum ft_outcome ft_wait(const struct ft_side *side, void *lock, struct ft_thread *self,
                         int64_t deadline);
 
-/* The same for a thread that an operation has just queued (cede), with those to be woken
- * in its waiter's chain. */
+/* The same, but signals wait too: it ends with the lock taken. */
+void ft_wait_uninterruptibly(const struct ft_side *side, void *lock, struct ft_thread *self);
+
+/* The waiting of a thread that an operation has just queued, with those to be woken in its
+ * waiter's chain. */
 enum ft_outcome ft_wait_queued(const struct ft_side *side, void *lock,
                                struct ft_thread *self, int64_t deadline);
 
+/* How one sleep ended. */
+enum ft_slept { FT_WOKEN, FT_TIME_OVER, FT_LOOK };
+
+/* One sleep of a queued thread, detached, after waking chain. `look` is NULL when signals
+ * wait, else it paces the looking for signals: it starts as FT_FIRST_LOOK. */
+enum ft_slept ft_sleep(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline,
+                       int64_t *look);
+
+#define FT_FIRST_LOOK ((int64_t)10 * 1000 * 1000)
+
+/* Runs signal handlers while the thread stays queued. -1 when one raised. */
+int ft_run_handlers_queued(struct ft_thread *self);
+
+/* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
+ * signals wait. awake: it was woken there and has consumed that. */
+void ft_wait_moved(const struct ft_side *side, void *lock, struct ft_thread *self, bool awake);
+
+/* Tells others, the repr and a forked child, what this thread waits for. NULL: nothing. */
+void ft_announce(const struct ft_side *side, const void *lock, struct ft_thread *self);
+
+/* Makes the waiter new after a wait. */
+void ft_forget(struct ft_waiter *waiter);
+
 /* Wakes a chain of waiters. No bucket is locked any more. */
 void ft_wake(struct ft_waiter *chain);
+
+static inline uint32_t
+ft_state(const struct ft_waiter *waiter)
+{
+    return atomic_load(&waiter->state);
+}
 
 /* Runs a release of the Go side and wakes whom it names. */
 static inline void
 ft_release_slow(ft_release_fn *release, void *lock, struct ft_thread *self)
 {
-    release(lock, &self->waiter);
-    ft_wake(self->waiter.chain);
+    release(lock, &self->seat->waiter);
+    ft_wake(self->seat->waiter.chain);
 }
 
 #endif

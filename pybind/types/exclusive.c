@@ -1,0 +1,102 @@
+#include "exclusive.h"
+
+bool
+ft_exclusive_barge(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, s | self->owner);
+}
+
+/* In a forked child flags mean nothing: nobody of those who set them exists. */
+static bool
+poll(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, self->owner);
+}
+
+static bool
+held(void *lock, struct ft_thread *self)
+{
+    return ft_exclusive_owned(lock, self);
+}
+
+#define SIDE(spins_)                                                    \
+    {                                                                   \
+        .try = ft_exclusive_barge,                                      \
+        .poll = poll,                                                   \
+        .held = held,                                                   \
+        .contend = offsetof(struct ft_engine, ft_interval_contend),     \
+        .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
+        .kind = FT_KIND_EXCLUSIVE,                                      \
+        .flags = FT_EXCLUSIVE_FLAGS,                                    \
+        .spins = (spins_),                                              \
+    }
+
+const struct ft_side ft_exclusive_side = SIDE(true);
+const struct ft_side ft_exclusive_strict_side = SIDE(false);
+
+/* Whether a release is just that: somebody who was notified is on his way. */
+static inline bool
+just_free(uint64_t flags)
+{
+    return flags == 0 || flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN);
+}
+
+FT_SLOW void
+ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_EXCLUSIVE_FLAGS;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (go == NULL) {
+            flags = 0; /* who polls looks at the owner only */
+        }
+        else if (!just_free(flags)) {
+            ft_release_slow(go->ft_interval_release, lock, self);
+            return;
+        }
+        if (ft_cas(&lock->word, s, flags)) {
+            return;
+        }
+    }
+}
+
+/* Where any thread may release, two may try at once: each tells Go whom it saw hold the
+ * lock, and one of them is late. */
+FT_SLOW bool
+ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
+{
+    struct ft_thread *self = ft_self();
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_EXCLUSIVE_FLAGS;
+        if (self == NULL || s >> FT_OWNER_SHIFT == 0) {
+            return false;
+        }
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (go == NULL) {
+            flags = 0;
+        }
+        else if (!just_free(flags)) {
+            struct ft_waiter *waiter = &self->seat->waiter;
+            if (go->ft_lock_release(lock, waiter, s >> FT_OWNER_SHIFT)) {
+                ft_wake(waiter->chain);
+                return true;
+            }
+            continue;
+        }
+        if (ft_cas(&lock->word, s, flags)) {
+            return true;
+        }
+    }
+}
+
+int64_t
+ft_exclusive_waiting(struct ft_interval_lock *lock)
+{
+    const struct ft_engine *go = ft_engine_if_loaded();
+    return go != NULL ? go->ft_waiting(lock, FT_KIND_EXCLUSIVE)
+                      : ft_count_waiting(lock, FT_KIND_EXCLUSIVE);
+}

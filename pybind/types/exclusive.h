@@ -1,0 +1,77 @@
+/* The word of an IntervalLock, which is that of Lock and RLock too: taking and releasing,
+ * without Python's types around it. Its states: golib/locks/interval.go.
+ *
+ * The inline functions are the transitions without judgement; each is one atomic
+ * operation. */
+#ifndef FT_EXCLUSIVE_H
+#define FT_EXCLUSIVE_H
+
+#include "wait.h"
+
+#define FT_EXCLUSIVE_FLAGS (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN | FT_INTERVAL_HANDOFF)
+
+/* Waiting for the word. The strict one is for interval 0: there the order of arrival is
+ * promised, so nobody may slip in by spinning. */
+extern const struct ft_side ft_exclusive_side, ft_exclusive_strict_side;
+
+static inline const struct ft_side *
+ft_exclusive_side_of(const struct ft_interval_lock *lock)
+{
+    return lock->interval == 0 ? &ft_exclusive_strict_side : &ft_exclusive_side;
+}
+
+static inline bool
+ft_exclusive_owned(struct ft_interval_lock *lock, const struct ft_thread *self)
+{
+    return (atomic_load(&lock->word) & ~(uint64_t)FT_EXCLUSIVE_FLAGS) == self->owner;
+}
+
+static inline bool
+ft_exclusive_held(struct ft_interval_lock *lock)
+{
+    return atomic_load(&lock->word) >> FT_OWNER_SHIFT != 0;
+}
+
+/* Takes a free word that nobody waits for. */
+static inline bool
+ft_exclusive_lock_fast(struct ft_interval_lock *lock, const struct ft_thread *self)
+{
+    return FT_LIKELY(ft_cas(&lock->word, 0, self->owner));
+}
+
+/* Takes a free word, though a waiter be on its way; its flags stay. */
+bool ft_exclusive_barge(void *lock, struct ft_thread *self);
+
+/* Releases for the owner, the calling thread; false when it is not. */
+void ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self);
+
+static inline bool
+ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
+{
+    if (FT_LIKELY(ft_cas(&lock->word, self->owner, 0))) {
+        return true;
+    }
+    if (!ft_exclusive_owned(lock, self)) {
+        return false;
+    }
+    ft_exclusive_unlock_slow(lock, self);
+    return true;
+}
+
+/* Releases for whoever holds it; false when nobody does. */
+bool ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock);
+
+static inline bool
+ft_exclusive_unlock_any(struct ft_interval_lock *lock)
+{
+    uint64_t s = atomic_load(&lock->word);
+    if (FT_LIKELY((s & FT_EXCLUSIVE_FLAGS) == 0 && s != 0 && ft_cas(&lock->word, s, 0))) {
+        return true;
+    }
+    return ft_exclusive_unlock_any_slow(lock);
+}
+
+/* Those who wait. */
+int64_t ft_exclusive_waiting(struct ft_interval_lock *lock);
+
+#endif
