@@ -122,6 +122,9 @@ check-go:
 	@go vet ./...
 	@echo 'go test -race'
 	@go test -race -timeout 5m ./...
+	@echo 'every interleaving of three threads'
+	@go vet -tags explore ./golib/...
+	@go test -tags explore -short -timeout 5m -run Explore ./golib/locks
 
 lint: .venv/3.13/.group-lint
 	@echo 'gofmt, ruff'

@@ -15,7 +15,9 @@ from .support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-NAMES = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
+OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
+FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
+NAMES = OWN | FAMILY | {"BrokenBarrierError"}
 
 TASKS = """
 def tasks():
@@ -39,9 +41,9 @@ def test_the_installed_package_is_tested() -> None:
 
 def test_public_names() -> None:
     assert set(synchronization.__all__) == NAMES
-    for name in NAMES:
+    for name in NAMES - {"BrokenBarrierError"}:  # threading's own, without one
         assert getattr(synchronization, name).__doc__
-    for name in NAMES - {"RWLock"}:
+    for name in NAMES - {"RWLock", "BrokenBarrierError"}:
         assert getattr(synchronization, name).__module__ == "ft_utils.synchronization"
         assert getattr(synchronization, name).__name__ == name
 
@@ -145,7 +147,11 @@ else:
     for thread in threads:
         thread.join()
     assert total == [6000]
-    stats(), snapshot(), repr(lock)
+    repr(lock)
+    try:
+        stats(), snapshot()
+    except ImportError as error:  # gopy's module, which counts contentions, is for one interpreter
+        assert "_control" in str(error), error
     print("works")
 '''
 for _ in range(3):

@@ -436,3 +436,25 @@ def test_ping_pong(condition: Any, over: str) -> None:
 
     exercise(player(0), player(1))
     assert turn == [2 * rounds]
+
+
+# --- the time and the lock ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("notified", [True, False])
+def test_time_passes_while_the_lock_is_taken(condition: Any, over: str, puppet: Puppet, notified: bool) -> None:
+    """It returns when it has the lock; what it says is whether it was notified in time."""
+    if over in SHARED:
+        return
+    timeout = 0.2 if notified else 0.02
+    result = puppet.start(wait_holding, condition, timeout)
+    blocked(condition)
+    with holding(condition):
+        held = time.monotonic()
+        if notified:
+            condition.notify()
+        # Past the deadline by a good deal: the waiter would have left by now, if it could.
+        wait_for_futures([result], timeout + 0.05)
+        in_time = notified or time.monotonic() - held >= timeout
+        assert in_time and not result.done()
+    assert result.result(LIMIT) is notified
