@@ -24,7 +24,7 @@ from ft_utils._locks import (
 __all__ = [
     "Barrier",
     "BoundedSemaphore",
-    "BrokenBarrierError",
+    "BrokenBarrierError",  # noqa: F822 (see __getattr__)
     "Condition",
     "Event",
     "IntervalLock",

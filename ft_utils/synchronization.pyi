@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from threading import BrokenBarrierError as BrokenBarrierError
 from types import TracebackType
-from typing import Any, Literal, Never, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
+from typing import Any, Literal, Never, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar
 
 from ft_utils._report import Stats, Wait
 
@@ -69,7 +69,7 @@ class ReaderWriterLock:
     def __reduce__(self) -> Never: ...
     def _at_fork_reinit(self) -> None: ...
 
-RWLock: TypeAlias = ReaderWriterLock
+RWLock = ReaderWriterLock
 
 class RWReadContext:
     def __init__(self, lock: ReaderWriterLock) -> None: ...

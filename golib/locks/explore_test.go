@@ -53,6 +53,17 @@ type subject interface {
 	theWord() *word
 }
 
+// More is what a subject may have beside: state of its own that threads share, a check
+// of it, made when no bucket is locked, and what a run may end in.
+type (
+	sharer interface {
+		share(x *world, b []byte) []byte
+	}
+	checker interface{ checkWorld(x *world) error }
+	ender   interface{ ended(x *world) error }
+	spreads interface{ buckets() int }
+)
+
 // world is one run.
 type world struct {
 	lock    subject
@@ -92,13 +103,21 @@ func when(holds func() bool) func() []int {
 
 func newWorld(make func() subject, programs []string) *world {
 	x := &world{lock: make(), clock: 1}
-	lot = parking.NewLot(1, func() int64 { return x.clock })
+	lot = parking.NewLot(buckets(x.lock), func() int64 { return x.clock })
 	for i, p := range programs {
 		th := &thread{world: x, w: parking.NewWaiter(uint64(FirstID + i)), program: strings.Fields(p), alive: true, holding: outside}
 		x.threads = append(x.threads, th)
 		th.resume, th.stop = iter.Pull(th.run)
 	}
 	return x
+}
+
+// buckets is 1, so that all keys collide, unless the subject sees to its keys.
+func buckets(l subject) int {
+	if s, ok := l.(spreads); ok {
+		return s.buckets()
+	}
+	return 1
 }
 
 // start takes every thread to its first step.
@@ -209,6 +228,9 @@ func (x *world) shared(b []byte) []byte {
 		small := place<<32 | uint64(th.tokens)<<24 | uint64(th.holding)<<16 | uint64(th.w.State.Load())<<8 | number(th.w.InQueue())
 		b = add(add(b, small), uint64(th.w.HeadSince()))
 	}
+	if s, ok := x.lock.(sharer); ok {
+		b = s.share(x, b)
+	}
 	return b
 }
 
@@ -243,16 +265,36 @@ func (x *world) check() error {
 	if writers > 1 || writers > 0 && readers > 0 {
 		return fmt.Errorf("%d writers beside %d readers", writers, readers)
 	}
-	if key := keyOf(x.lock.theWord()); !lot.Entered(key) {
-		q := lot.Enter(key)
-		defer q.Leave()
-		return x.lock.checkEntered(q, notified)
+	key := keyOf(x.lock.theWord())
+	if lot.Entered(key) {
+		return nil
 	}
-	return nil
+	if c, ok := x.lock.(checker); ok {
+		if err := c.checkWorld(x); err != nil {
+			return err
+		}
+	}
+	q := lot.Enter(key)
+	defer q.Leave()
+	return x.lock.checkEntered(q, notified)
 }
 
 // finished looks at a run that cannot go on.
 func (x *world) finished() error {
+	if e, ok := x.lock.(ender); ok {
+		return e.ended(x)
+	}
+	if err := x.allEnded(); err != nil {
+		return err
+	}
+	if s := x.lock.theWord().v; s != 0 {
+		return fmt.Errorf("the word ends as %#x", s)
+	}
+	return nil
+}
+
+// allEnded says whether every thread has come to its end and left nothing behind.
+func (x *world) allEnded() error {
 	for i, th := range x.threads {
 		if th.alive {
 			return fmt.Errorf("thread %c sleeps for ever in %q, state %d", 'A'+i, th.program[th.pc], th.w.State.Load())
@@ -261,98 +303,8 @@ func (x *world) finished() error {
 			return fmt.Errorf("thread %c ends with %d wake-ups in state %d", 'A'+i, th.tokens, th.w.State.Load())
 		}
 	}
-	if s := x.lock.theWord().v; s != 0 || len(lot.Snapshot()) != 0 {
-		return fmt.Errorf("the word ends as %#x", s)
+	if left := lot.Snapshot(); len(left) != 0 {
+		return fmt.Errorf("waiters in the end: %+v", left)
 	}
 	return nil
-}
-
-// frame is a place where the search chose.
-type frame struct {
-	all  []choice
-	next int
-}
-
-// explorer is a search.
-type explorer struct {
-	x     *world
-	stack []frame
-	seen  map[uint64]struct{}
-	ends  int
-}
-
-func (e *explorer) step(f frame) {
-	c := f.all[f.next]
-	e.x.enter(e.x.threads[c.thread], c.option)
-}
-
-// descend goes on from the current state to an end or to a known state.
-func (e *explorer) descend() error {
-	for {
-		if err := e.x.check(); err != nil {
-			return err
-		}
-		name := e.x.name()
-		if _, known := e.seen[name]; known {
-			return nil
-		}
-		e.seen[name] = struct{}{}
-		f := frame{all: e.x.choices()}
-		if len(f.all) == 0 {
-			e.ends++
-			return e.x.finished()
-		}
-		e.stack = append(e.stack, f)
-		e.step(f)
-	}
-}
-
-// back drops the choices that are exhausted and says whether any is left.
-func (e *explorer) back() bool {
-	for n := len(e.stack); n > 0; n = len(e.stack) {
-		f := &e.stack[n-1]
-		if f.next++; f.next < len(f.all) {
-			return true
-		}
-		e.stack = e.stack[:n-1]
-	}
-	return false
-}
-
-func (e *explorer) trace() string {
-	var b strings.Builder
-	for _, f := range e.stack {
-		c := f.all[f.next]
-		fmt.Fprintf(&b, " %c", 'A'+c.thread)
-		if c.option != 0 {
-			fmt.Fprintf(&b, "/%d", c.option)
-		}
-	}
-	return b.String()
-}
-
-// explore searches all interleavings of the programs, one for each thread.
-func explore(t *testing.T, make func() subject, programs ...string) {
-	t.Helper()
-	e := &explorer{seen: map[uint64]struct{}{}}
-	connect(t, func() *world { return e.x })
-	runs := 0
-	defer func() {
-		if r := recover(); r != nil {
-			t.Fatalf("after%s: %v", e.trace(), r)
-		}
-	}()
-	for more := true; more; more = e.back() {
-		runs++
-		e.x = newWorld(make, programs)
-		e.x.start()
-		for _, f := range e.stack {
-			e.step(f)
-		}
-		if err := e.descend(); err != nil {
-			t.Fatalf("after%s: %v", e.trace(), err)
-		}
-		e.x.abort()
-	}
-	t.Logf("%q: %d states, %d schedules, %d different ends", programs, len(e.seen), runs, e.ends)
 }

@@ -183,10 +183,20 @@ func (l *IntervalLock) Release() *parking.Waiter {
 // ReleaseFrom takes the lock from owner. It answers false, and changes nothing, when
 // owner does not hold it any more: where any thread may release, another was faster.
 func (l *IntervalLock) ReleaseFrom(owner uint64) (released bool, chain *parking.Waiter) {
+	return l.releaseFrom(owner, false)
+}
+
+// YieldFrom is ReleaseFrom for an owner that goes to sleep next: it hands over to the
+// longest waiter at once, since the owner will not come back before it.
+func (l *IntervalLock) YieldFrom(owner uint64) (released bool, chain *parking.Waiter) {
+	return l.releaseFrom(owner, true)
+}
+
+func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
-	handOver := head != nil && (q.Due || q.HeadWaited() >= l.interval)
+	handOver := head != nil && (yields || q.Due || q.HeadWaited() >= l.interval)
 	for {
 		s := l.word.load()
 		if s>>OwnerShift != owner {

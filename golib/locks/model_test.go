@@ -278,7 +278,7 @@ func TestModel(t *testing.T) {
 	useLot(t, nil)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	const actors, steps = 6, 40_000
+	const actors = 6
 	for _, c := range []struct {
 		name     string
 		sim      sim
@@ -292,27 +292,34 @@ func TestModel(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			useLotOf(t, c.sim)
 			m := newModel(actors, c.interval)
-			random := rand.New(rand.NewPCG(seed, 0))
-			var trace []step
-			defer func() {
-				if r := recover(); r != nil {
-					t.Fatalf("seed %d, %d steps, the last %v: %v", seed, len(trace), tail(trace), r)
-				}
-			}()
-			for range steps {
-				all := c.sim.enabled()
-				st := all[random.IntN(len(all))]
-				trace = append(trace, st)
-				c.sim.do(st)
-				m.do(st)
-				if err := c.sim.check(); err != nil {
-					panic(err)
-				}
-				if got, want := c.sim.look(), m.look(c.word); !reflect.DeepEqual(got, want) {
-					panic(fmt.Sprintf("\n got %+v\nwant %+v", got, want))
-				}
-			}
+			compare(t, seed, c.sim, m.do, func() view { return m.look(c.word) })
 		})
+	}
+}
+
+// compare takes a simulation and its model through one random trace.
+func compare(t *testing.T, seed uint64, s sim, do func(step), look func() view) {
+	t.Helper()
+	const steps = 40_000
+	random := rand.New(rand.NewPCG(seed, 0))
+	var trace []step
+	defer func() {
+		if r := recover(); r != nil {
+			t.Fatalf("seed %d, %d steps, the last %v: %v", seed, len(trace), tail(trace), r)
+		}
+	}()
+	for range steps {
+		all := s.enabled()
+		st := all[random.IntN(len(all))]
+		trace = append(trace, st)
+		s.do(st)
+		do(st)
+		if err := s.check(); err != nil {
+			panic(err)
+		}
+		if got, want := s.look(), look(); !reflect.DeepEqual(got, want) {
+			panic(fmt.Sprintf("\n got %+v\nwant %+v", got, want))
+		}
 	}
 }
 

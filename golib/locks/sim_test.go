@@ -55,12 +55,27 @@ const (
 	actQuit             // its handler raised
 	actDowngrade        //
 	actTick             // the interval passes; belongs to no actor
+	actTake             // Semaphore
+	actGive             //
+	actGiveTwo          //
+	actKeep             // a permit is used up
+	actAwait            // Event
+	actSet              //
+	actClear            //
+	actWait             // Condition
+	actNotify           // also by one that does not hold the lock: another released it
+	actNotifyAll        //
+	actArrive           // Barrier
+	actOpen             // the action returned
+	actReset            //
+	actAbort            //
 	actions
 )
 
 func (a action) String() string {
 	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "grab",
-		"give-up", "pause", "rejoin", "quit", "downgrade", "tick"}[a]
+		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "give", "give-two", "keep", "await", "set",
+		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort"}[a]
 }
 
 // step is one operation of one actor.
@@ -205,7 +220,8 @@ func (s *simulation) view(w *word) view {
 
 // key names a state by what its future depends on. Actors that differ in nothing but
 // their number are interchangeable, so they are named by their circumstances, sorted.
-func (s *simulation) key(w *word, q *parking.Queue, interval int64) string {
+// More of an actor's circumstances is what a lock knows.
+func (s *simulation) key(w *word, q *parking.Queue, interval int64, more ...func(*actor) any) string {
 	state := w.load()
 	var all []string
 	for _, a := range s.actors {
@@ -215,7 +231,11 @@ func (s *simulation) key(w *word, q *parking.Queue, interval int64) string {
 				place++
 			}
 		}
-		all = append(all, fmt.Sprint(a.phase, a.kind, a.tokens, a.w.State.Load(), place, a.w.InQueue(), a.w.ID == state>>OwnerShift))
+		name := fmt.Sprint(a.phase, a.kind, a.tokens, a.w.State.Load(), place, a.w.InQueue(), a.w.ID == state>>OwnerShift)
+		for _, f := range more {
+			name += fmt.Sprint(" ", f(a))
+		}
+		all = append(all, name)
 	}
 	slices.Sort(all)
 	late := q.Head(parking.Exclusive) != nil && q.HeadWaited() >= interval

@@ -71,6 +71,12 @@ func TestStates(t *testing.T) {
 		{"interval", func() sim { return newIntervalSim(4, 100) }, intervalTable},
 		{"strict", func() sim { return newIntervalSim(4, 0) }, strictTable},
 		{"rw", func() sim { return newRWSim(4) }, rwTable},
+		{"semaphore", func() sim { return newSemaphoreSim(4) }, semaphoreTable},
+		{"event", func() sim { return newEventSim(4) }, eventTable},
+		{"condition", func() sim { return newConditionSim(4, 100, false) }, conditionTable},
+		{"condition, foreign lock", func() sim { return newConditionSim(3, 100, true) }, conditionTable},
+		{"barrier", func() sim { return newBarrierSim(4, 3) }, barrierTable},
+		{"barrier of one", func() sim { return newBarrierSim(3, 1) }, lonelyTable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			met := walk(t, c.make)

@@ -33,3 +33,14 @@ func (l *Lot) Debts(key uintptr) (due, owed bool) {
 	}
 	return false, false
 }
+
+// Index is the number of a key's bucket.
+func (l *Lot) Index(key uintptr) int {
+	b := l.bucketOf(key)
+	for i := range l.buckets {
+		if b == &l.buckets[i] {
+			return i
+		}
+	}
+	panic("parking: a bucket of another lot")
+}

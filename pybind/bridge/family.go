@@ -28,6 +28,18 @@ func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 	return 0
 }
 
+// ft_lock_yield is ft_lock_release for an owner that goes to sleep next.
+//
+//export ft_lock_yield
+func ft_lock_yield(lock, self unsafe.Pointer, owner uint64) int32 {
+	released, chain := interval(lock).YieldFrom(owner)
+	waiter(self).Chain = chain
+	if released {
+		return 1
+	}
+	return 0
+}
+
 //export ft_semaphore_contend
 func ft_semaphore_contend(lock, self unsafe.Pointer) int32 {
 	return answer(self, semaphore(lock).Contend(waiter(self)), nil)

@@ -99,7 +99,7 @@ sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thre
 {
     int64_t look = FT_FIRST_LOOK;
     for (;;) {
-        switch (ft_sleep(thread, NULL, deadline, &look)) {
+        switch (ft_sleep(thread, NULL, true, deadline, &look)) {
         case FT_WOKEN:
             return outcome_of(thread->seat);
         case FT_TIME_OVER:

@@ -146,17 +146,20 @@ check_owned(Condition *self, struct ft_thread *thread, const char *doing)
     return owned > 0 ? 0 : -1;
 }
 
+/* chain: whom to wake once detached. */
 static int
-release_lock(Condition *self, struct ft_thread *thread, struct saved *saved)
+release_lock(Condition *self, struct ft_thread *thread, struct saved *saved,
+             struct ft_waiter **chain)
 {
+    *chain = NULL;
     switch (self->kind) {
     case RLOCK:
-        saved->depth = ft_rlock_save(self->lock, thread);
-        return 0;
+        saved->depth = ft_rlock_depth(self->lock);
+        ft_rlock_restore(self->lock, 0);
+        /* fall through */
     case LOCK:
-        return ft_lock_give(self->lock);
     case INTERVAL:
-        ft_exclusive_unlock(word_of(self), thread);
+        *chain = ft_exclusive_yield(word_of(self), thread);
         return 0;
     case FOREIGN:
         break;
@@ -214,12 +217,12 @@ give_up(Condition *self, const struct ft_engine *go, struct ft_thread *thread, i
 
 static enum ended
 sleep_in_queue(Condition *self, const struct ft_engine *go, struct ft_thread *thread,
-               int64_t deadline)
+               struct ft_waiter *chain, int64_t deadline)
 {
     struct ft_waiter *waiter = &thread->seat->waiter;
     int64_t look = FT_FIRST_LOOK;
-    for (;;) {
-        switch (ft_sleep(thread, NULL, deadline, &look)) {
+    for (;; chain = NULL) {
+        switch (ft_sleep(thread, chain, true, deadline, &look)) {
         case FT_WOKEN:
             return atomic_load(&waiter->key) == (uintptr_t)&self->condition ? NOTIFIED : COMING;
         case FT_TIME_OVER:
@@ -265,7 +268,8 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
     ft_announce(&side, &self->condition, thread);
-    if (release_lock(self, thread, saved) < 0) {
+    struct ft_waiter *chain;
+    if (release_lock(self, thread, saved, &chain) < 0) {
         enum ended ended = go == NULL ? RAISED : give_up(self, go, thread, FT_REASON_LOOKING, RAISED);
         ft_announce(&side, NULL, thread);
         ft_forget(&thread->seat->waiter);
@@ -273,7 +277,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         return ended;
     }
     enum ended ended = go == NULL ? poll_for_notification(self, thread, before, deadline)
-                                  : sleep_in_queue(self, go, thread, deadline);
+                                  : sleep_in_queue(self, go, thread, chain, deadline);
     ft_announce(&side, NULL, thread);
     return ended;
 }

@@ -31,6 +31,7 @@ typedef void ft_interrupted_fn(void *lock);
     X(ft_rw_release_write, ft_release_fn)      \
     X(ft_rw_downgrade, ft_release_fn)          \
     X(ft_lock_release, ft_lock_release_fn)     \
+    X(ft_lock_yield, ft_lock_release_fn)       \
     X(ft_semaphore_contend, ft_contend_fn)     \
     X(ft_semaphore_withdraw, ft_withdraw_fn)   \
     X(ft_semaphore_release, ft_permits_fn)     \

@@ -34,6 +34,7 @@ static const struct ft_side side = {
     .kind = FT_KIND_SHARED,
     .flags = FT_EVENT_PARKED,
     .spins = true,
+    .handed = true,
     .stays = true,
 };
 

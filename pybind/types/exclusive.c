@@ -23,7 +23,7 @@ held(void *lock, struct ft_thread *self)
     return ft_exclusive_owned(lock, self);
 }
 
-#define SIDE(spins_)                                                    \
+#define SIDE(strict)                                                    \
     {                                                                   \
         .try = ft_exclusive_barge,                                      \
         .poll = poll,                                                   \
@@ -32,11 +32,12 @@ held(void *lock, struct ft_thread *self)
         .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
         .kind = FT_KIND_EXCLUSIVE,                                      \
         .flags = FT_EXCLUSIVE_FLAGS,                                    \
-        .spins = (spins_),                                              \
+        .spins = !(strict),                                             \
+        .handed = (strict),                                             \
     }
 
-const struct ft_side ft_exclusive_side = SIDE(true);
-const struct ft_side ft_exclusive_strict_side = SIDE(false);
+const struct ft_side ft_exclusive_side = SIDE(false);
+const struct ft_side ft_exclusive_strict_side = SIDE(true);
 
 /* Whether a release is just that: somebody who was notified is on his way. */
 static inline bool
@@ -89,6 +90,27 @@ ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
         }
         if (ft_cas(&lock->word, s, flags)) {
             return true;
+        }
+    }
+}
+
+struct ft_waiter *
+ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), owner = s >> FT_OWNER_SHIFT;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        struct ft_waiter *waiter = &self->seat->waiter;
+        if (owner == 0) {
+            return NULL;
+        }
+        if (go == NULL || (s & FT_EXCLUSIVE_FLAGS) == 0) {
+            if (ft_cas(&lock->word, s, 0)) {
+                return NULL;
+            }
+        }
+        else if (go->ft_lock_yield(lock, waiter, owner)) {
+            return waiter->chain;
         }
     }
 }

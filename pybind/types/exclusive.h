@@ -71,6 +71,10 @@ ft_exclusive_unlock_any(struct ft_interval_lock *lock)
     return ft_exclusive_unlock_any_slow(lock);
 }
 
+/* Releases for an owner that goes to sleep next, and returns whom it has to wake once it
+ * is detached. NULL and nothing done when nobody holds the lock. */
+struct ft_waiter *ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self);
+
 /* Those who wait. */
 int64_t ft_exclusive_waiting(struct ft_interval_lock *lock);
 

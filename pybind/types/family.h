@@ -13,9 +13,8 @@ int ft_lock_give(PyObject *lock);
 int ft_rlock_take(PyObject *lock, int64_t deadline);
 int ft_rlock_give(PyObject *lock);
 
-/* Releases an RLock of this thread, however deep, and says how deep; puts that back once
- * it is held again. */
-unsigned long ft_rlock_save(PyObject *lock, struct ft_thread *self);
+/* How often beyond the first an RLock was acquired; the owner's to read and to change. */
+unsigned long ft_rlock_depth(PyObject *lock);
 void ft_rlock_restore(PyObject *lock, unsigned long count);
 
 #endif

@@ -244,12 +244,9 @@ rlock_recursion_count(PyObject *op, PyObject *Py_UNUSED(unused))
 }
 
 unsigned long
-ft_rlock_save(PyObject *op, struct ft_thread *self)
+ft_rlock_depth(PyObject *op)
 {
-    unsigned long count = RLOCK(op)->count;
-    RLOCK(op)->count = 0;
-    ft_exclusive_unlock(&RLOCK(op)->lock, self);
-    return count;
+    return RLOCK(op)->count;
 }
 
 void
@@ -270,7 +267,12 @@ rlock_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
                         "cannot release un-acquired lock: this thread does not hold the RLock");
         return NULL;
     }
-    return PyLong_FromUnsignedLong(ft_rlock_save(op, self));
+    PyObject *depth = PyLong_FromUnsignedLong(ft_rlock_depth(op));
+    if (depth != NULL) {
+        ft_rlock_restore(op, 0);
+        ft_exclusive_unlock(&RLOCK(op)->lock, self);
+    }
+    return depth;
 }
 
 static PyObject *

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-bool ft_spin_pays;
+int ft_spin_places;
+_Atomic(int) ft_spinning;
 
 static struct PyModuleDef module;
 
@@ -124,7 +125,7 @@ locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
     ft_clock_init();
-    ft_spin_pays = ft_os_processors() > 1;
+    ft_spin_places = ft_os_processors() - 1;
     if (ft_threads_init() < 0
         || (state->interval = add_type(m, &ft_interval_lock_spec)) == NULL
         || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL

@@ -52,6 +52,7 @@ static const struct ft_side side = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
+    .handed = true,
 };
 
 static inline int

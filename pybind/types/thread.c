@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "os.h"
+#include "spin.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -253,6 +254,7 @@ after_fork_in_child(void)
     if (self != NULL) {
         self->is_main = true;
     }
+    atomic_store(&ft_spinning, 0);
     ft_engine_after_fork_in_child();
 }
 

@@ -52,7 +52,7 @@ struct ft_thread {
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
     uint32_t waiting_kind;           /* FT_KIND_…, valid while waiting_for is set */
     uint64_t waiting_flags;          /* the flags of its word that waiters cause */
-    uint32_t spin_budget;            /* see spin.h */
+    uint32_t spin_budget, asleep_budget; /* see spin.h */
     bool ended;                      /* the thread is gone, with read locks in hand */
     bool is_main;                    /* runs Python's signal handlers */
     struct ft_seat *seat;            /* the topmost */

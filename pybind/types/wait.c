@@ -17,6 +17,7 @@ struct wait {
     struct ft_thread *self;
     int64_t deadline;
     bool interruptible;
+    bool handed; /* see struct ft_side */
 };
 
 void
@@ -69,12 +70,17 @@ patience(struct ft_thread *self, int64_t deadline, int64_t *look, enum ft_slept 
 /* Waking comes after detaching: whom we hand over to would otherwise wake only to wait for
  * the GIL that we still hold. */
 enum ft_slept
-ft_sleep(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline, int64_t *look)
+ft_sleep(struct ft_thread *self, struct ft_waiter *chain, bool handed, int64_t deadline,
+         int64_t *look)
 {
     enum ft_slept slept;
     PyThread_type_lock semaphore = self->seat->semaphore;
     Py_BEGIN_ALLOW_THREADS
     ft_wake(chain);
+    if (handed && ft_spin_asleep(self, semaphore)) {
+        Py_BLOCK_THREADS
+        return FT_WOKEN;
+    }
     int64_t ns = patience(self, deadline, look, &slept);
     PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
     switch (PyThread_acquire_lock_timed(semaphore, us, look != NULL)) {
@@ -240,7 +246,7 @@ wait_in_queue(const struct wait *wait, struct ft_waiter *chain)
     int64_t look = FT_FIRST_LOOK;
     int32_t verdict = FT_VERDICT_PARK;
     while (verdict == FT_VERDICT_PARK) {
-        enum ft_slept slept = ft_sleep(wait->self, chain, wait->deadline,
+        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed, wait->deadline,
                                        wait->interruptible ? &look : NULL);
         chain = NULL;
         if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
@@ -282,7 +288,7 @@ wait_announced(const struct ft_side *side, void *lock, struct ft_thread *self,
     if (go == NULL) {
         return ft_poll(side, lock, self, deadline);
     }
-    struct wait wait = {go, side, lock, self, deadline, interruptible};
+    struct wait wait = {go, side, lock, self, deadline, interruptible, side->handed};
     return contend(&wait) == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL);
 }
 
@@ -316,7 +322,7 @@ ft_wait_queued(const struct ft_side *side, void *lock, struct ft_thread *self,
                int64_t deadline)
 {
     ft_announce(side, lock, self);
-    struct wait wait = {ft_engine_if_loaded(), side, lock, self, deadline, true};
+    struct wait wait = {ft_engine_if_loaded(), side, lock, self, deadline, true, true};
     enum ft_outcome outcome = wait_in_queue(&wait, self->seat->waiter.chain);
     ft_announce(side, NULL, self);
     return outcome;
@@ -326,7 +332,7 @@ void
 ft_wait_moved(const struct ft_side *side, void *lock, struct ft_thread *self, bool awake)
 {
     ft_announce(side, lock, self);
-    struct wait wait = {ft_engine_if_loaded(), side, lock, self, FT_FOREVER, false};
+    struct wait wait = {ft_engine_if_loaded(), side, lock, self, FT_FOREVER, false, true};
     if (!awake || woken(&wait) != FT_VERDICT_ACQUIRED) {
         wait_in_queue(&wait, NULL);
     }

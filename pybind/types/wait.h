@@ -26,6 +26,10 @@ struct ft_side {
     uint32_t kind;                     /* FT_KIND_… */
     uint64_t flags;                    /* flags in the word that those who wait cause */
     bool spins;                        /* may a newcomer spin before it queues? */
+    /* Are those who wait handed what they wait for? Then it may come at any moment and
+     * they spin for a little before they sleep. Those who are woken to compete do not:
+     * while they sleep the others get on, and they are no sooner at their turn. */
+    bool handed;
     /* Does a thread stay queued while it runs signal handlers? Who waits for something to
      * happen does, lest it happens meanwhile. Who waits for a lock does not: it would be
      * handed the lock and hold up the others, or the handler. */
@@ -53,10 +57,11 @@ enum ft_outcome ft_wait_queued(const struct ft_side *side, void *lock,
 /* How one sleep ended. */
 enum ft_slept { FT_WOKEN, FT_TIME_OVER, FT_LOOK };
 
-/* One sleep of a queued thread, detached, after waking chain. `look` is NULL when signals
- * wait, else it paces the looking for signals: it starts as FT_FIRST_LOOK. */
-enum ft_slept ft_sleep(struct ft_thread *self, struct ft_waiter *chain, int64_t deadline,
-                       int64_t *look);
+/* One sleep of a queued thread, detached, after waking chain. handed: as in struct ft_side.
+ * `look` is NULL when signals wait, else it paces the looking for signals: it starts as
+ * FT_FIRST_LOOK. */
+enum ft_slept ft_sleep(struct ft_thread *self, struct ft_waiter *chain, bool handed,
+                       int64_t deadline, int64_t *look);
 
 #define FT_FIRST_LOOK ((int64_t)10 * 1000 * 1000)
 

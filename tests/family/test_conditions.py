@@ -381,7 +381,7 @@ def test_wait_for_asks_once_more_after_its_time(condition: Any) -> None:
 def test_notifies_for_nothing_do_not_put_the_deadline_off(condition: Any, puppet: Puppet) -> None:
     def wait() -> Any:
         with holding(condition):
-            return condition.wait_for(lambda: False, 0.3)
+            return condition.wait_for(lambda: False, 0.1)
 
     start = time.monotonic()
     result = puppet.start(wait)
@@ -390,7 +390,7 @@ def test_notifies_for_nothing_do_not_put_the_deadline_off(condition: Any, puppet
         wait_for_futures([result], 0.005)  # the pace of the notifies, until it has given up
         assert time.monotonic() - start < LIMIT
     assert result.result() is False
-    assert time.monotonic() - start >= 0.3
+    assert time.monotonic() - start >= 0.1
 
 
 def test_predicate_that_raises(condition: Any, over: str, puppets: Any) -> None:
@@ -446,7 +446,7 @@ def test_time_passes_while_the_lock_is_taken(condition: Any, over: str, puppet: 
     """It returns when it has the lock; what it says is whether it was notified in time."""
     if over in SHARED:
         return
-    timeout = 0.2 if notified else 0.02
+    timeout = 0.1 if notified else 0.01
     result = puppet.start(wait_holding, condition, timeout)
     blocked(condition)
     with holding(condition):
@@ -454,7 +454,7 @@ def test_time_passes_while_the_lock_is_taken(condition: Any, over: str, puppet: 
         if notified:
             condition.notify()
         # Past the deadline by a good deal: the waiter would have left by now, if it could.
-        wait_for_futures([result], timeout + 0.05)
+        wait_for_futures([result], timeout + 0.02)
         in_time = notified or time.monotonic() - held >= timeout
         assert in_time and not result.done()
     assert result.result(LIMIT) is notified

@@ -1,5 +1,7 @@
 """Signals at every blocking call of the family. Each test has a process, whose main thread gets the signals."""
 
+import signal
+
 import pytest
 
 from ..support.family import NAMES
@@ -50,65 +52,182 @@ def test_signals_do_not_put_the_deadline_off() -> None:
     )
 
 
-CONDITION = """
+# --- a wait whose end has to wait for the lock ----------------------------------------------------------------------
+
+LOCKS = {
+    "Lock": ("Lock()", "lock"),
+    "RLock": ("RLock()", "lock"),
+    "IntervalLock": ("IntervalLock(0)", "lock"),
+    "RWWriteContext": ("RWWriteContext(ReaderWriterLock())", "lock.lock"),
+}
+
+RELOCKING = """
 from support.blocking import Handler, send_until_counted
 from support.family_blocking import asleep
-from support.threads import LIMIT, Puppet, until, waiters, waiting
-from ft_utils.synchronization import Barrier, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore
+from support.threads import LIMIT, Puppet, until, waiters
+from ft_utils.synchronization import Condition, Lock, RLock
 
 me = threading.get_ident()
 
-def in_lock_queue(lock):
-    until(lambda: [w.thread for w in waiters(lock)] == [me], "the main thread to wait for the lock")
+def in_queue():
+    until(lambda: [w.thread for w in waiters(queue)] == [me], "the main thread to wait for the lock")
+
+def attempt():
+    with condition:  # the exit would raise if the wait had ended without the lock
+        return condition.wait()
+
+def send_and_wait_for_delivery(number):
+    signal.pthread_kill(me, number)
+    os.read(reading, 1)  # written by the C part of the signal's handling
+
+reading, writing = os.pipe()
+os.set_blocking(writing, False)
+signal.set_wakeup_fd(writing)
 """
 
 
-@pytest.mark.parametrize("lock", ["Lock()", "RLock()", "IntervalLock()", "RWWriteContext(ReaderWriterLock())"])
+@pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("notified", [True, False])
-@pytest.mark.parametrize("signals", [1, 3])
-def test_ctrl_c_while_another_thread_has_the_lock_of_the_condition(lock: str, notified: bool, signals: int) -> None:
-    """The wait is over, and the exception comes once the lock is had; no further Ctrl-C makes it do without."""
+def test_ctrl_c_while_another_thread_has_the_lock(lock: str, notified: bool) -> None:
+    """The exception comes once the lock is had, and no further Ctrl-C makes the wait end without it."""
+    made, queue = LOCKS[lock]
     run_isolated(
-        f"""
-        {CONDITION}
-        lock = {lock}
-        condition, queue = Condition(lock), getattr(lock, "lock", lock)
-        queue = lock if callable(queue) else queue  # of a context: the lock's
-        class Raising(Handler):
-            def __call__(self, *_):
-                self.count += 1
-                raise KeyboardInterrupt(self.count)
-        handler = Raising(signal.SIGINT)
-        with Puppet() as friend, Puppet() as watcher:
-            def watch():
-                asleep(me)
-                friend.run(condition.acquire)
-                if {notified}:
-                    friend.run(condition.notify)
-                    in_lock_queue(queue)
-                for n in range({signals}):
-                    signal.pthread_kill(me, signal.SIGINT)
-                    until(lambda: handler.count > n or not waiting_for_lock_can_be_interrupted(n))
-                    in_lock_queue(queue)
-                assert not ended
-                friend.run(condition.release)
-            def waiting_for_lock_can_be_interrupted(n):
-                # The first ends the wait; whether a handler runs during the wait for the lock is left open.
-                return n == 0 and not {notified}
-            ended = []
-            watched = watcher.start(watch)
-            condition.acquire()
-            try:
-                condition.wait()
-            except KeyboardInterrupt:
-                ended.append(True)
-                assert condition._is_owned(), "the wait ended without the lock"
-                print("KeyboardInterrupt")
-            watched.result(LIMIT)
-            condition.release()
-        assert snapshot() == []
-        with condition:
+        f"""{RELOCKING}
+lock = {made}
+queue, condition, ended = {queue}, Condition(lock), []
+
+def handler(*_):
+    raise KeyboardInterrupt
+
+def watch():
+    asleep(me)
+    friend.run(condition.acquire)
+    if {notified}:
+        friend.run(condition.notify)
+        in_queue()
+    for _ in range(3):
+        send_and_wait_for_delivery(signal.SIGINT)
+        in_queue()
+    assert not ended
+    friend.run(condition.release)
+
+signal.signal(signal.SIGINT, handler)
+with Puppet() as friend, Puppet() as watcher:
+    watched = watcher.start(watch)
+    try:
+        try:
+            attempt()
+        except KeyboardInterrupt:
+            ended.append(True)
+        for _ in range(1000):  # a handler that was put off has its turn here
             pass
-        """.replace("        " + CONDITION, CONDITION.replace("\n", "\n        ")),
-        expect_out="KeyboardInterrupt",
+    except KeyboardInterrupt:
+        pass
+    watched.result(LIMIT)
+assert ended and snapshot() == []
+with condition:
+    pass
+print("ok")
+""",
+        expect_out="ok",
+    )
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_handlers_run_while_another_thread_has_the_lock(lock: str) -> None:
+    """And the wait goes on; it was notified, so it says True in the end."""
+    made, queue = LOCKS[lock]
+    run_isolated(
+        f"""{RELOCKING}
+lock = {made}
+queue, condition = {queue}, Condition(lock)
+handler = Handler(signal.SIGUSR1)
+
+def watch():
+    asleep(me)
+    friend.run(condition.acquire)
+    friend.run(condition.notify)
+    for n in range(4):
+        in_queue()
+        send_until_counted(handler, n, me)
+    in_queue()
+    friend.run(condition.release)
+
+with Puppet() as friend, Puppet() as watcher:
+    watched = watcher.start(watch)
+    assert attempt() is True
+    watched.result(LIMIT)
+assert snapshot() == []
+print("ok")
+""",
+        expect_out="ok",
+    )
+
+
+def test_unhandled_ctrl_c_ends_the_program() -> None:
+    """As a user at a terminal would see it: the signal goes to the process, with Python's own handler."""
+    run_isolated(
+        """
+        from ft_utils.synchronization import Event
+        from support.family_blocking import asleep
+        event, me = Event(), threading.get_ident()
+        def interrupt():
+            asleep(me)
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt, daemon=True).start()
+        event.wait()
+        """,
+        expect_code=-signal.SIGINT,
+        expect_err="KeyboardInterrupt",
+    )
+
+
+def test_other_parties_of_an_interrupted_barrier() -> None:
+    """As with the standard library's: who is interrupted does not count any more, and the barrier is whole."""
+    run_isolated(
+        """
+        from ft_utils.synchronization import Barrier
+        from support.blocking import Handler
+        from support.family_blocking import signals
+        from support.threads import LIMIT, Puppet, until
+        Handler(signal.SIGINT, raises=True)
+        barrier = Barrier(3)
+        with Puppet() as one, Puppet() as two:
+            first = one.start(barrier.wait)
+            until(lambda: barrier.n_waiting == 1)
+            try:
+                with signals(signal.SIGINT):
+                    barrier.wait()
+            except KeyboardInterrupt:
+                print("interrupted", barrier.n_waiting, barrier.broken)
+            second = two.start(barrier.wait)
+            until(lambda: barrier.n_waiting == 2)
+            indices = [barrier.wait(LIMIT), first.result(LIMIT), second.result(LIMIT)]
+            print(sorted(indices))
+        """,
+        expect_out="interrupted 1 False\n[0, 1, 2]",
+    )
+
+
+def test_interrupted_action_breaks_the_barrier() -> None:
+    run_isolated(
+        """
+        from ft_utils.synchronization import Barrier, BrokenBarrierError
+        from support.blocking import Handler
+        from support.threads import LIMIT, Puppet, until
+        Handler(signal.SIGINT, raises=True)
+        barrier = Barrier(2, lambda: signal.raise_signal(signal.SIGINT))
+        with Puppet() as other:
+            waiting = other.start(barrier.wait)
+            until(lambda: barrier.n_waiting == 1)
+            try:
+                barrier.wait()
+            except KeyboardInterrupt:
+                print("interrupted", barrier.broken)
+            try:
+                waiting.result(LIMIT)
+            except BrokenBarrierError:
+                print("broken")
+        """,
+        expect_out="interrupted True\nbroken",
     )

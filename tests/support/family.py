@@ -9,7 +9,7 @@ from typing import Any
 import ft_utils.synchronization as ours
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
-from .threads import until, waiting
+from .threads import until, waiters
 
 MODULES: list[ModuleType] = [threading, ours]
 NAMES = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event", "Condition", "Barrier"]
@@ -33,7 +33,7 @@ def blocked(target: Any, count: int = 1) -> None:
         queue = getattr(target, "_cond", target)._waiters
         until(lambda: len(queue) == count, f"{count} waiting in {target!r}")
     elif not isinstance(target, STANDARD_LOCKS):
-        waiting(target, count)
+        until(lambda: len(waiters(target)) == count, f"{count} waiting in {target!r}")
 
 
 STANDARD_LOCKS = (type(threading.Lock()), type(threading.RLock()))

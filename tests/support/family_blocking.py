@@ -359,7 +359,7 @@ def ended_by_handler_that_raises(call: Call) -> None:
         if hasattr(target, "acquire"):
             assert friend.run(target.acquire, timeout=LIMIT), "what was granted is lost"
             friend.run(target.release)
-            if isinstance(target, Semaphore):
+            if isinstance(target, (Semaphore, BoundedSemaphore)):
                 friend.run(target.acquire)
         check_usable(call, target, friend)
 

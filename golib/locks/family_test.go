@@ -1,0 +1,36 @@
+package locks
+
+import (
+	"testing"
+	"time"
+)
+
+// TestFamilyModel compares random traces with the models, step by step.
+func TestFamilyModel(t *testing.T) {
+	useLot(t, nil)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	const actors, interval = 6, 100
+	semaphore := &semaphoreModel{model: newModel(actors, 1)}
+	event := &eventModel{model: newModel(actors, 1)}
+	condition := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors)}
+	foreign := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors), foreign: true}
+	barrier := newBarrierModel(actors, 4)
+	for _, c := range []struct {
+		name string
+		sim  sim
+		do   func(step)
+		look func() view
+	}{
+		{"semaphore", newSemaphoreSim(actors), semaphore.do, func() view { return semaphore.look(semaphore.word) }},
+		{"event", newEventSim(actors), event.do, func() view { return event.look(event.word) }},
+		{"condition", newConditionSim(actors, interval, false), condition.do, condition.look},
+		{"condition, foreign lock", newConditionSim(actors, interval, true), foreign.do, foreign.look},
+		{"barrier", newBarrierSim(actors, 4), barrier.do, func() view { return barrier.look(barrier.word) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			useLotOf(t, c.sim)
+			compare(t, seed, c.sim, c.do, c.look)
+		})
+	}
+}
