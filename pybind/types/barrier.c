@@ -4,6 +4,7 @@
 #include "lockobj.h"
 #include "os.h"
 #include "poll.h"
+#include "spin.h"
 #include "types.h"
 
 typedef struct {
@@ -98,8 +99,10 @@ static enum ended
 sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int64_t deadline)
 {
     int64_t look = FT_FIRST_LOOK;
+    /* More parties than processors: somebody needs the one that we would spin on. */
+    bool soon = self->barrier.parties <= (uint64_t)ft_spin_places + 1;
     for (;;) {
-        switch (ft_sleep(thread, NULL, true, deadline, &look)) {
+        switch (ft_sleep(thread, NULL, soon, deadline, &look)) {
         case FT_WOKEN:
             return outcome_of(thread->seat);
         case FT_TIME_OVER:
