@@ -160,9 +160,9 @@ test: check-go lint check-installed check-stubs
 	@touch $@
 
 bench: $(INSTALLED) $(FLAVOURS:%=.venv/%/.peers)
-	@for f in $(FLAVOURS); do \
+	@failed=0; for f in $(FLAVOURS); do \
 		$(OUTSIDE) .venv/$$f/bin/python tests/bench --peers .venv/$$f/peers --json build/bench-$$f.json \
-			$(if $(ROWS),--rows '$(ROWS)') || exit 1; done
+			$(if $(ROWS),--rows '$(ROWS)') || failed=1; done; exit $$failed
 
 # Reads what `make bench` has written, rather than measuring again.
 plot: .venv/3.13/.group-plot

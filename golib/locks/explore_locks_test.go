@@ -49,6 +49,12 @@ func (th *thread) settleOwed() {
 	}
 }
 
+// release delivers what a release names.
+func (th *thread) release(chain *parking.Waiter) {
+	th.at("released", idsOf(chain)...)
+	th.deliver(chain)
+}
+
 func (th *thread) deliver(chain *parking.Waiter) {
 	for chain != nil {
 		w := chain
@@ -60,22 +66,27 @@ func (th *thread) deliver(chain *parking.Waiter) {
 
 // wait is the waiting loop of the C side. It says whether the lock was acquired.
 func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
+	th.way = other
 	for v == Park {
-		way := th.sleep(other)
+		th.at("parked")
+		way := th.sleep(th.way)
 		if way == byToken {
 			th.tokens--
+			th.at("woken")
 			grab()
 			v = p.contend(th.w)
 			continue
 		}
 		verdict, chain := p.withdraw(th.w, map[int]Reason{byTime: TimedOut, bySignal: Interrupted}[way])
+		th.at("withdrawn", idsOf(chain, uint64(verdict))...)
 		th.deliver(chain)
 		th.settleOwed()
 		if verdict == Acquired || way == byTime {
 			th.w.Forget()
 			return verdict == Acquired
 		}
-		other = byToken
+		th.way = byToken
+		th.at("back")
 		v = p.contend(th.w)
 	}
 	return true
@@ -84,6 +95,7 @@ func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 // hold is a critical section of one step.
 func (th *thread) hold(p phase) {
 	th.holding = p
+	th.at("holds")
 	th.pause(always)
 }
 
@@ -112,7 +124,7 @@ func (l exploredInterval) perform(th *thread, op string) {
 		if th.holding == writing {
 			th.holding = outside
 			if !l.inlineUnlock() {
-				th.deliver(l.Release())
+				th.release(l.Release())
 			}
 		}
 	case "cede":
@@ -155,7 +167,7 @@ func (l exploredRW) perform(th *thread, op string) {
 	case "downgrade":
 		if th.holding == writing {
 			th.holding = reading
-			th.deliver(l.Downgrade())
+			th.release(l.Downgrade())
 		}
 	case "tick":
 		th.tick(rwInterval)
@@ -170,11 +182,11 @@ func (l exploredRW) unlock(th *thread) {
 	switch held {
 	case reading:
 		if !l.inlineRUnlock() {
-			th.deliver(l.ReleaseRead())
+			th.release(l.ReleaseRead())
 		}
 	case writing:
 		if !l.inlineUnlock() {
-			th.deliver(l.ReleaseWrite())
+			th.release(l.ReleaseWrite())
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"testing"
 
 	"ft_utils/golib/parking"
 )
@@ -39,7 +38,6 @@ const (
 	keepsGone          // the revoker leaves the count of a reader that is gone
 	noRevoking         // the revoker takes bias away and marks nothing
 	skipsScan          // the revoker counts nobody
-	noRegistry         // the revoker does not take the registry's lock
 	biasAnyway         // a reader sets bias whatever the flags
 	ignoresWriter      // a reader is counted although a writer is in or waits
 	flaws
@@ -87,9 +85,11 @@ func (l *exploredReads) publish(th *thread) bool {
 		return true
 	}
 	tag.swap(tagPublished)
+	th.at("published")
 	if l.word.load()&RWBias != 0 {
 		return true
 	}
+	th.at("retract")
 	if l.bug == plainRetract {
 		tag.swap(0)
 	} else if !tag.cas(tagPublished, 0) {
@@ -100,17 +100,23 @@ func (l *exploredReads) publish(th *thread) bool {
 
 // tryRead is ft_read_try().
 func (l *exploredReads) tryRead(th *thread, bias bool) bool {
-	if l.word.load()&RWBias != 0 && l.publish(th) {
-		return true
+	if l.word.load()&RWBias != 0 {
+		th.at("publish")
+		if l.publish(th) {
+			return true
+		}
 	}
 	for {
+		th.at("count")
 		s := l.word.load()
 		if !open(s) && l.bug != ignoresWriter {
 			return false
 		}
 		if l.word.cas(s, s+oneReader) {
+			th.at("note")
 			l.tag(th).swap(tagCounted)
 			if bias {
+				th.at("counted")
 				l.maybeBias()
 			}
 			return true
@@ -131,9 +137,11 @@ func (l *exploredReads) read(th *thread, bias bool, other int) bool {
 		*l.nested(th) = 1
 		return true
 	}
+	th.at("contend")
 	if !th.wait(readSide{l.ReaderWriterLock}, l.ContendRead(th.w), other, func() {}) {
 		return false
 	}
+	th.at("granted")
 	l.tag(th).swap(tagCounted)
 	*l.nested(th) = 1
 	return true
@@ -155,18 +163,31 @@ func (l *exploredReads) unread(th *thread) {
 	}
 	counted := was == tagCounted
 	if counted && l.bug != neverUncount || l.bug == alwaysUncount {
-		if !l.inlineRUnlock() {
-			th.deliver(l.ReleaseRead())
+		l.uncount(th)
+	}
+}
+
+// uncount is uncount().
+func (l *exploredReads) uncount(th *thread) {
+	for {
+		th.at("uncount")
+		s := l.word.load()
+		if s>>OwnerShift == 1 && s&rwQueueFlags != 0 {
+			th.at("release")
+			th.release(l.ReleaseRead())
+			return
+		}
+		if l.word.cas(s, s-oneReader) {
+			return
 		}
 	}
 }
 
 // revoke is ft_read_revoke().
 func (l *exploredReads) revoke(th *thread) {
-	if l.bug != noRegistry {
-		th.pause(when(func() bool { return !l.registry }))
-		l.registry = true
-	}
+	th.pause(when(func() bool { return !l.registry }))
+	l.registry = true
+	th.at("revoke")
 	s := l.word.load()
 	mark := flag(l.bug != noRevoking, RWRevoking)
 	for s&RWBias != 0 && !l.word.cas(s, s&^RWBias|mark) {
@@ -174,19 +195,19 @@ func (l *exploredReads) revoke(th *thread) {
 	}
 	if s&RWBias != 0 {
 		if l.bug != skipsScan {
-			l.countPublished()
+			l.countPublished(th)
 		}
+		th.at("scanned")
 		l.word.and(^uint64(RWRevoking))
 	}
-	if l.bug != noRegistry {
-		th.pause(always)
-		l.registry = false
-	}
+	l.registry = false
+	th.at("revoked")
 }
 
-func (l *exploredReads) countPublished() {
+func (l *exploredReads) countPublished(th *thread) {
 	for i := range l.tags {
 		tag := &l.tags[i]
+		th.at("scan", uint64(i))
 		if tag.load() != tagPublished {
 			continue
 		}
@@ -227,12 +248,16 @@ func (l *exploredReads) write(th *thread, other int, grab func()) bool {
 	if l.word.cas(0, writerWord(th.w.ID)) {
 		return true
 	}
+	th.at("slow")
 	if l.word.load()&(RWBias|RWRevoking) != 0 {
 		l.revoke(th)
 	}
+	th.at("try")
 	if s := l.word.load(); vacant(s) && l.word.cas(s, s|writerWord(th.w.ID)) {
 		return true
 	}
+	th.site, th.way = 1, other
+	th.at("contend")
 	p := biasedWriter{l, th}
 	return th.wait(p, p.contend(th.w), other, grab)
 }
@@ -265,7 +290,7 @@ func (l *exploredReads) perform(th *thread, op string) {
 			th.holding = reading
 			*l.nested(th) = 1
 			if !l.word.cas(writerWord(th.w.ID), oneReader) {
-				th.deliver(l.Downgrade())
+				th.release(l.Downgrade())
 			}
 			l.tag(th).swap(tagCounted)
 		}
@@ -283,7 +308,7 @@ func (l *exploredReads) unlock(th *thread) {
 	case writing:
 		th.holding = outside
 		if !l.inlineUnlock() {
-			th.deliver(l.ReleaseWrite())
+			th.release(l.ReleaseWrite())
 		}
 	}
 }
@@ -332,56 +357,4 @@ func (l *exploredReads) ended(x *world) error {
 		}
 	}
 	return nil
-}
-
-// biasedFrom tells the two starts apart.
-var biasedFrom = map[string]bool{"biased": true, "not biased": false}
-
-func TestExploreReads(t *testing.T) {
-	for name, biased := range biasedFrom {
-		for _, programs := range [][]string{
-			{"read unlock read unlock", "write unlock"},
-			{"read unlock", "read unlock", "write unlock"},
-			{"read unlock", "write unlock", "timed unlock"},
-			{"read again unlock unlock", "read-bias unlock", "write unlock"},
-			{"read-bias unlock", "read-bias unlock", "timed unlock"},
-			{"timed-read unlock", "write unlock", "grab unlock"},
-			{"read-bias unlock", "write downgrade unlock", "read unlock"},
-		} {
-			t.Run(name, func(t *testing.T) {
-				explore(t, func() subject { return newExploredReads(len(programs), biased, sound) }, programs...)
-			})
-		}
-	}
-}
-
-func TestExploreReadsLong(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
-	for name, biased := range biasedFrom {
-		for _, programs := range [][]string{
-			{"read-bias unlock", "write unlock", "timed unlock", "tick"},
-			{"read-bias unlock read unlock", "read unlock", "write unlock"},
-			{"read-bias unlock read-bias unlock", "write unlock write unlock"},
-			{"write downgrade unlock", "write unlock", "read-bias unlock"},
-		} {
-			t.Run(name, func(t *testing.T) {
-				explore(t, func() subject { return newExploredReads(len(programs), biased, sound) }, programs...)
-			})
-		}
-	}
-}
-
-// TestExploreReadFlaws makes each mistake and sees it found.
-func TestExploreReadFlaws(t *testing.T) {
-	for bug := sound + 1; bug < flaws; bug++ {
-		programs := []string{"read-bias unlock", "write unlock", "timed unlock"}
-		_, runs, err := search(t, func() subject { return newExploredReads(len(programs), true, bug) }, programs)
-		if err == nil {
-			t.Errorf("flaw %d was not found in %d schedules", bug, runs)
-			continue
-		}
-		t.Logf("flaw %d, schedule %d: %v", bug, runs, err)
-	}
 }

@@ -40,6 +40,8 @@ type thread struct {
 	holding phase
 	tokens  int
 	alive   bool
+	site    int // where in the operation a wait is, when it has several
+	way     int // what may end a sleep beside the wake-up
 
 	resume func() (struct{}, bool)
 	stop   func()
@@ -87,6 +89,25 @@ func (th *thread) pause(options func() []int) int {
 
 func (th *thread) note(v uint64) {
 	th.seen = maphash.Comparable(seed, [2]uint64{th.seen, v})
+}
+
+// at replaces what the thread has observed by what it still knows of it: the place in its
+// program and the values of its variables there. The more is forgotten, the more states
+// are one.
+func (th *thread) at(place string, variables ...uint64) {
+	th.seen = maphash.String(seed, place)
+	th.note(uint64(th.site)<<8 | uint64(th.way))
+	for _, v := range variables {
+		th.note(v)
+	}
+}
+
+// idsOf lists a chain, as variables.
+func idsOf(chain *parking.Waiter, first ...uint64) []uint64 {
+	for ; chain != nil; chain = chain.WakeNext {
+		first = append(first, chain.ID)
+	}
+	return first
 }
 
 var seed = maphash.MakeSeed()
@@ -137,10 +158,11 @@ func (th *thread) run(yield func(struct{}) bool) {
 		}
 	}()
 	for th.pc = range th.program {
-		th.seen = 0
+		th.seen, th.site, th.way = 0, 0, byToken
 		th.world.lock.perform(th, th.program[th.pc])
 	}
 	th.pc++
+	th.seen = 0
 }
 
 // enter lets a thread take its next step, by the alternative it was given.

@@ -50,7 +50,10 @@ def build_control(python: str, output: Path, workdir: Path) -> None:
     generate_c(python, work, env)
     library = link(work, env)
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(library, output)
+    # Never over a library that some process has mapped: that would change its code under its feet.
+    fresh = output.with_name(output.name + ".new")
+    shutil.copy2(library, fresh)
+    os.replace(fresh, output)
 
 
 def go_environment() -> dict[str, str]:

@@ -75,6 +75,7 @@ static const struct ft_side write_side = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
+    .handed = true,
 };
 
 static int
@@ -186,6 +187,7 @@ static const struct ft_side read_side = {
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
+    .handed = true,
 };
 
 /* Takes one reader out of the word. The last one in front of a parked writer hands over. */
@@ -242,7 +244,7 @@ ft_rw_read(ReaderWriterLock *lock, int64_t deadline)
     if (FT_UNLIKELY(self->reads.used != 0)) {
         place = ft_read_find(self, &lock->lock);
         if (place.slots != NULL) {
-            atomic_fetch_add_explicit(&place.slots->depth[place.i], 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
             return 1;
         }
         place = ft_read_room(self);
@@ -264,9 +266,9 @@ ft_rw_unread(ReaderWriterLock *lock)
     if (FT_UNLIKELY(place.slots == NULL)) {
         return refuse("cannot release a read lock that this thread does not hold");
     }
-    uint32_t depth = atomic_load_explicit(&place.slots->depth[place.i], memory_order_relaxed);
-    if (FT_UNLIKELY(depth > 1)) {
-        atomic_store_explicit(&place.slots->depth[place.i], depth - 1, memory_order_relaxed);
+    uint32_t again = atomic_load_explicit(&place.slots->again[place.i], memory_order_relaxed);
+    if (FT_UNLIKELY(again > 0)) {
+        atomic_store_explicit(&place.slots->again[place.i], again - 1, memory_order_relaxed);
         return 1;
     }
     if (ft_read_clear(place)) {

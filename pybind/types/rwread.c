@@ -34,7 +34,7 @@ find_from(struct ft_slots *slots, uintptr_t wanted)
 }
 
 struct ft_place
-ft_read_find(struct ft_thread *self, const struct ft_rw_lock *lock)
+ft_read_find_slow(struct ft_thread *self, const struct ft_rw_lock *lock)
 {
     return find_from(&self->reads, (uintptr_t)lock);
 }
@@ -60,7 +60,6 @@ ft_read_room(struct ft_thread *self)
 static inline void
 occupy(struct ft_place place)
 {
-    atomic_store_explicit(&place.slots->depth[place.i], 1, memory_order_relaxed);
     if (place.slots->used <= (uint32_t)place.i) {
         place.slots->used = (uint32_t)place.i + 1;
     }
@@ -73,29 +72,11 @@ ft_read_counted(struct ft_rw_lock *lock, struct ft_place place)
     atomic_store_explicit(&place.slots->tag[place.i], counted(lock), memory_order_release);
 }
 
-bool
-ft_read_clear(struct ft_place place)
+/* A writer is at it. Either we take the tag back before it sees it, or it has counted us as
+ * a reader already, and then that is what we are. */
+FT_SLOW bool
+ft_read_retract(ReaderWriterLock *lock, struct ft_place place)
 {
-    struct ft_slots *slots = place.slots;
-    uintptr_t tag = atomic_exchange(&slots->tag[place.i], 0);
-    while (slots->used > 0
-           && atomic_load_explicit(&slots->tag[slots->used - 1], memory_order_relaxed) == 0) {
-        slots->used--;
-    }
-    return (tag & FT_TAG_COUNTED) != 0;
-}
-
-/* Publishes, then looks whether that was allowed. */
-static bool
-publish(ReaderWriterLock *lock, struct ft_place place)
-{
-    occupy(place);
-    atomic_exchange(&place.slots->tag[place.i], published(&lock->lock));
-    if (FT_LIKELY((ft_rw_load(lock) & FT_RW_BIAS) != 0)) {
-        return true;
-    }
-    /* A writer is at it. Either we take the tag back before it sees it, or it has counted
-     * us as a reader already, and then that is what we are. */
     uintptr_t tag = published(&lock->lock);
     if (!atomic_compare_exchange_strong(&place.slots->tag[place.i], &tag, 0)) {
         return true;
@@ -123,14 +104,10 @@ maybe_bias(ReaderWriterLock *lock)
 }
 
 bool
-ft_read_try(ReaderWriterLock *lock, struct ft_place place)
+ft_read_try_slow(ReaderWriterLock *lock, struct ft_place place)
 {
-    uint64_t s = ft_rw_load(lock);
-    if ((s & FT_RW_BIAS) != 0 && publish(lock, place)) {
-        return true;
-    }
     for (;;) {
-        s = ft_rw_load(lock);
+        uint64_t s = ft_rw_load(lock);
         if ((s & (FT_RW_WRITER | FT_RW_WRITERS_PARKED)) != 0) {
             return false;
         }
@@ -190,7 +167,7 @@ int64_t
 ft_rw_my_reads(ReaderWriterLock *lock, const struct ft_thread *self)
 {
     struct ft_place place = find_from((struct ft_slots *)&self->reads, (uintptr_t)&lock->lock);
-    return place.slots == NULL ? 0 : atomic_load(&place.slots->depth[place.i]);
+    return place.slots == NULL ? 0 : 1 + atomic_load(&place.slots->again[place.i]);
 }
 
 int64_t
@@ -202,7 +179,7 @@ ft_rw_readers(ReaderWriterLock *lock)
         for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
             for (int i = 0; i < FT_SLOTS; i++) {
                 if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
-                    n += atomic_load(&s->depth[i]);
+                    n += 1 + atomic_load(&s->again[i]);
                 }
             }
         }
@@ -225,6 +202,7 @@ ft_rw_forget(ReaderWriterLock *lock)
             for (int i = 0; i < FT_SLOTS; i++) {
                 uintptr_t tag = atomic_load(&slots->tag[i]);
                 if ((tag & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+                    atomic_store(&slots->again[i], 0);
                     atomic_store(&slots->tag[i], 0);
                 }
             }

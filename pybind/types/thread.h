@@ -8,7 +8,7 @@
  *   slots.tag      the owner stores, exchanges and compares-and-swaps; whoever holds the
  *                  registry's lock may turn Published into Counted, or a tag of a lock
  *                  that ceases to exist into 0. All sequentially consistent.
- *   slots.depth    the owner writes; the registry's holder may read.
+ *   slots.again    the owner writes; the registry's holder may read.
  *   waiting_for    the owner writes; the registry's holder may read.
  *   seats          see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
@@ -32,7 +32,7 @@ struct ft_slots {
     _Alignas(FT_CACHE_LINE) _Atomic(uintptr_t) tag[FT_SLOTS];
     struct ft_slots *_Atomic more;
     uint32_t used; /* all slots from here on are empty */
-    _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) depth[FT_SLOTS]; /* read locks per slot */
+    _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) again[FT_SLOTS]; /* nested reads per slot */
 };
 
 /* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread

@@ -46,7 +46,8 @@ class WorkerError(RuntimeError):
 
 def events(order: Order) -> Iterator[dict[str, Any]]:
     """Run a worker and yield its reports; the last is {"kind": "end", "why": …}, why empty when all went well."""
-    command = [sys.executable, str(Path(__file__).parent), "--worker", json.dumps(order.__dict__)]
+    # Where a crash happened is worth knowing: faulthandler prints every thread's stack.
+    command = [sys.executable, "-X", "faulthandler", str(Path(__file__).parent), "--worker", json.dumps(order.__dict__)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 

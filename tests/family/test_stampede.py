@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ft_utils.synchronization import IntervalLock, Lock, RLock, snapshot, stats
+from ft_utils.synchronization import IntervalLock, Lock, RLock, stats
 from ft_utils.synchronization import Condition as OurCondition
 
 from ..support.family import blocked, wait_holding
@@ -23,28 +23,36 @@ def lock(request: pytest.FixtureRequest) -> Any:
 
 
 def sleeping(condition: Any, crowd: list[Puppet]) -> list[Future[Any]]:
-    """All of them wait for the condition, in this order, and have gone to sleep there."""
+    """All of them wait for the condition, in this order."""
     futures = []
     for count, puppet in enumerate(crowd, start=1):
         futures.append(puppet.start(wait_holding, condition))
         blocked(condition, count)
-    for puppet in crowd:
-        until(lambda puppet=puppet: state(puppet) == "S", "a waiter to sleep")
     return futures
 
 
-def status(puppet: Puppet) -> dict[str, str]:
-    with open(f"/proc/self/task/{puppet._thread.native_id}/status") as file:
-        return dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+def switches(crowd: list[Puppet]) -> list[int]:
+    """How often the kernel has put each thread to sleep, which is once more than it was woken."""
+    counts = []
+    for puppet in crowd:
+        with open(f"/proc/self/task/{puppet._thread.native_id}/status") as file:
+            [line] = (line for line in file if line.startswith("voluntary_ctxt_switches"))
+        counts.append(int(line.split()[1]))
+    return counts
 
 
-def state(puppet: Puppet) -> str:
-    return status(puppet)["State"][0]
+def settled(crowd: list[Puppet]) -> list[int]:
+    """The same, once nothing moves: a thread that is in the queue is still on its way to sleep for a moment."""
+    last: list[int] = []
 
+    def still() -> bool:
+        nonlocal last
+        before, last = last, switches(crowd)
+        time.sleep(0.005)  # the pace of looking
+        return before == last
 
-def switches(puppet: Puppet) -> int:
-    """How often the kernel has put the thread to sleep, which is once more than it was woken."""
-    return int(status(puppet)["voluntary_ctxt_switches"])
+    until(still, "the waiters to sleep")
+    return last
 
 
 def test_nobody_is_woken_by_notify_all(lock: Any, puppets: Any) -> None:
@@ -52,7 +60,7 @@ def test_nobody_is_woken_by_notify_all(lock: Any, puppets: Any) -> None:
     crowd = puppets(WAITERS)
     condition = OurCondition(lock)
     futures = sleeping(condition, crowd)
-    before, slept = stats(), [switches(puppet) for puppet in crowd]
+    slept, before = settled(crowd), stats()
     condition.acquire()
     condition.notify_all()
     assert waiters(condition) == []
@@ -61,11 +69,12 @@ def test_nobody_is_woken_by_notify_all(lock: Any, puppets: Any) -> None:
     assert f"waiters={WAITERS}" in repr(lock)
     # Had anybody been woken it would run now: time is all that can be given to what must not happen.
     time.sleep(0.02)
-    assert [switches(puppet) for puppet in crowd] == slept
+    assert switches(crowd) == slept
     after = stats()
-    assert (after.parks, after.notifies, after.handoffs) == (before.parks, before.notifies, before.handoffs)
     condition.release()
     assert [future.result(LIMIT) for future in futures] == [True] * WAITERS
+    assert (after.notifies, after.handoffs) == (before.notifies, before.handoffs)
+    assert after.parks == before.parks, "to be moved is not to go to sleep"
 
 
 def test_each_is_woken_once(lock: Any, puppets: Any) -> None:
@@ -84,18 +93,17 @@ def test_each_is_woken_once(lock: Any, puppets: Any) -> None:
     for count, puppet in enumerate(crowd, start=1):
         futures.append(puppet.start(wait))
         blocked(condition, count)
-    for puppet in crowd:
-        until(lambda puppet=puppet: state(puppet) == "S", "a waiter to sleep")
-    before = stats()
+    settled(crowd)
     with condition:
         condition.notify_all()
+        before = stats()
     for future in futures:
         future.result(LIMIT)
     after = stats()
     assert order == [puppet.ident for puppet in crowd]
     assert after.notifies - before.notifies + after.handoffs - before.handoffs <= WAITERS
     assert after.parks - before.parks <= 1, "a waiter that had been woken slept again"
-    assert snapshot() == []
+    assert not waiters(lock) and not waiters(condition)
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""The C types under gcc's sanitizers: `make sanitize`.
+
+    sanitize.py asan PYTHON [option of pytest …]   addresses and undefined behaviour, over the Python tests
+    sanitize.py tsan PYTHON [seconds a round]      data races, over the rounds of `stress` below
+
+PYTHON has the wheel and pytest (.venv/3.13/bin/python); tsan wants a free-threaded one. What is built goes to
+build/sanitize. Nothing of the package is changed: the extension is compiled anew beside a copy of the rest.
+
+The thread sanitizer has to see every access of the process, or it takes what it does not see for missing order.
+So tsan runs an interpreter that was compiled for it: FT_UTILS_PYTHON_TSAN, or one built once into the cache, from
+the source that scripts/interpreters.py fetches. What Go does stays out of its sight; SHIM stands in for that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TYPES = ROOT / "pybind" / "types"
+WORK = ROOT / "build" / "sanitize"
+FLAGS = [
+    *("-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE="),
+    *("-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec"),
+]
+# Tests of building and of speed: they run other interpreters, or measure.
+LEFT_OUT = ("test_examples.py", "test_bench_smoke.py", "test_interpreters.py", "test_endurance.py")
+
+# Go's operations are atomic ones on the lock's word, under the lock of its bucket: to the sanitizer each is a
+# release and an acquisition of the word. A lock that is handed to a waiter which is awake comes by the waiter's
+# state alone, which Go writes; so reading Granted there acquires what was released by any operation before. (That
+# hides a race between two locks whose only order is such a hand-over of a third; it invents none.)
+SHIM = """
+#include "wait.h"
+void __tsan_acquire(void *);
+extern char ft_tsan_granted;
+static inline uint32_t
+ft_tsan_state(const struct ft_waiter *waiter)
+{
+    uint32_t state = ft_state(waiter);
+    if (state == FT_STATE_GRANTED) {
+        __tsan_acquire(&ft_tsan_granted);
+    }
+    return state;
+}
+#define ft_state ft_tsan_state
+"""
+
+# engine.c is compiled with dlsym named ft_tsan_dlsym, and gets the exports wrapped. All their parameters are
+# integers and pointers, at most four, and go through registers on x86-64 and arm64, so one signature serves.
+ENGINE = """
+#include <dlfcn.h>
+#include <string.h>
+#include "engine.h"
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+char ft_tsan_granted;
+typedef uintptr_t generic(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
+#define WRAP(name, type)                                                                     \\
+    static generic *real_##name;                                                             \\
+    static uintptr_t name(uintptr_t lock, uintptr_t b, uintptr_t c, uintptr_t d)             \\
+    {                                                                                        \\
+        void *into = strcmp(#name, "ft_condition_notify_into") == 0 ? (void *)c : NULL;      \\
+        __tsan_release((void *)lock);                                                        \\
+        __tsan_release(into != NULL ? into : (void *)lock);                                  \\
+        __tsan_release(&ft_tsan_granted);                                                    \\
+        uintptr_t result = real_##name(lock, b, c, d);                                       \\
+        __tsan_acquire((void *)lock);                                                        \\
+        __tsan_acquire(into != NULL ? into : (void *)lock);                                  \\
+        return result;                                                                       \\
+    }
+FT_EXPORTS(WRAP)
+void *ft_tsan_dlsym(void *library, const char *name);
+void *
+ft_tsan_dlsym(void *library, const char *name)
+{
+    void *real = dlsym(library, name);
+#define PICK(name_, type)                        \\
+    if (real != NULL && strcmp(name, #name_) == 0) { \\
+        real_##name_ = (generic *)real;          \\
+        return (void *)name_;                    \\
+    }
+    FT_EXPORTS(PICK)
+    return real;
+}
+"""
+
+PROBE = """
+import json, sys, sysconfig, ft_utils
+print(json.dumps({
+    "package": ft_utils.__path__[0],
+    "suffix": sysconfig.get_config_var("EXT_SUFFIX"),
+    "include": sysconfig.get_path("include"),
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+}))
+"""
+
+
+def say(message: str) -> None:
+    print(f"sanitize: {message}", flush=True)
+
+
+def probe(python: str) -> dict:
+    answer = subprocess.run([python, "-P", "-c", PROBE], capture_output=True, text=True, cwd=WORK, check=False)
+    if answer.returncode:
+        sys.exit(f"sanitize: error: {python} has no ft_utils installed:\n{answer.stderr}")
+    return json.loads(answer.stdout)
+
+
+def run(command: list) -> None:
+    subprocess.run([str(word) for word in command], check=True)
+
+
+# --- addresses and undefined behaviour -------------------------------------------------------------------------
+
+
+def copy_package(facts: dict, place: Path) -> Path:
+    """A copy of the package without the extension; the path that the extension is to have."""
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(facts["package"], place / "ft_utils", ignore=shutil.ignore_patterns("__pycache__", "_locks.*"))
+    return place / "ft_utils" / f"_locks{facts['suffix']}"
+
+
+def includes(facts: dict) -> list[str]:
+    return [f"-I{TYPES}", f"-I{TYPES.parent / 'include'}", f"-I{facts['include']}"]
+
+
+def library(name: str) -> str:
+    return subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def asan(python: str, options: list[str]) -> int:
+    facts = probe(python)
+    place = WORK / f"asan{facts['suffix'].split('-')[1]}"
+    target = copy_package(facts, place)
+    run(["gcc", "-shared", *FLAGS, "-fsanitize=address,undefined", *includes(facts), *sorted(TYPES.glob("*.c"))]
+        + ["-o", target, "-lm"])
+    env = {
+        **os.environ,
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": str(place),
+        "LD_PRELOAD": f"{library('libasan.so')}:{library('libubsan.so')}",
+        # The interpreter does not free all it has at the end, so leaks are not looked for.
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    if not facts["free_threaded"]:  # the free-threaded build cannot do without its own allocator
+        env["PYTHONMALLOC"] = "malloc"
+    # What a sanitizer says goes to file descriptor 2: it must not be captured. In child processes the tests
+    # themselves look at it.
+    fixed = ["-q", "--capture=sys", "-p", "no:cacheprovider"]
+    fixed += [f"--ignore={ROOT / 'tests' / name}" for name in LEFT_OUT]
+    log = place / "log"
+    say(f"pytest under the address and undefined-behaviour sanitizers, {python}; log in {log}")
+    with log.open("wb") as output:
+        code = subprocess.run([python, "-m", "pytest", *fixed, *options], env=env, cwd=ROOT, stdout=output,
+                              stderr=subprocess.STDOUT, check=False).returncode
+    text = log.read_text(errors="replace")
+    found = re.findall(r"^.*(?:runtime error: |ERROR: AddressSanitizer: ).*$", text, re.MULTILINE)
+    for line in sorted(set(found)):
+        print(line)
+    print(text.splitlines()[-1])
+    return 1 if code or found else 0
+
+
+# --- data races ------------------------------------------------------------------------------------------------
+
+
+def tsan_interpreter() -> str:
+    given = os.environ.get("FT_UTILS_PYTHON_TSAN")
+    if given:
+        return given
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import interpreters
+
+    def built() -> list[Path]:
+        return sorted(interpreters.cache_root().glob("cpython-*/3.13t-tsan/bin/python3.13t"))
+
+    if not built():
+        with interpreters.builder_lock():
+            if not built():
+                with tempfile.TemporaryDirectory(prefix="work-", dir=interpreters.cache_root()) as name:
+                    build_interpreter(interpreters, Path(name))
+    return str(built()[-1])
+
+
+def build_interpreter(interpreters, work: Path) -> None:
+    root = interpreters.cache_root()
+    log = root / "build-3.13t-tsan.log"
+    log.write_bytes(b"")
+    work.chmod(0o755)  # apt drops its privileges to download
+    interpreters.install_build_packages(log)
+    tarball = interpreters.fetch_source(work, log)
+    version = tarball.name.partition("_")[2].partition(".orig")[0]
+    source = interpreters.unpack(tarball, work, log)
+    prefix = root / f"cpython-{version}" / "3.13t-tsan"
+    say(f"building CPython 3.13t for the thread sanitizer, once; some ten minutes, log in {log}")
+    tree = work / "build"
+    tree.mkdir()
+    options = ["--disable-gil", "--with-thread-sanitizer", "--disable-test-modules", "--without-ensurepip"]
+    interpreters.run_logged([str(source / "configure"), f"--prefix={prefix}", *options, "OPT=-O1 -g1"], log, tree)
+    interpreters.run_logged(["make", f"-j{os.cpu_count() or 1}"], log, tree)
+    interpreters.run_logged(["make", "altinstall", f"DESTDIR={work / 'install'}"], log, tree)
+    # The races that CPython knows to have.
+    installed = Path(f"{work / 'install'}{prefix}")
+    shutil.copy(source / "Tools" / "tsan" / "suppressions_free_threading.txt", installed / "suppressions.txt")
+    interpreters.publish(installed, prefix)
+
+
+def compile_tsan(facts: dict, place: Path, target: Path) -> None:
+    objects = place / "objects"
+    objects.mkdir()
+    (objects / "shim.h").write_text(SHIM)
+    (objects / "shim_engine.c").write_text(ENGINE)
+    for source in sorted(TYPES.glob("*.c")):
+        extra = ["-Ddlsym=ft_tsan_dlsym"] if source.name == "engine.c" else ["-include", objects / "shim.h"]
+        run(["gcc", "-c", *FLAGS, "-fsanitize=thread", *extra, *includes(facts), source]
+            + ["-o", objects / f"{source.stem}.o"])
+    run(["gcc", "-c", *FLAGS, *includes(facts), objects / "shim_engine.c", "-o", objects / "shim_engine.o"])
+    run(["gcc", "-shared", "-fsanitize=thread", *objects.glob("*.o"), "-o", target, "-lm"])
+
+
+def tsan(python: str, seconds: str) -> int:
+    facts = probe(python)
+    if not facts["free_threaded"]:
+        sys.exit(f"sanitize: error: {python} has the GIL, which hides races")
+    interpreter = tsan_interpreter()
+    prefix = Path(interpreter).resolve().parents[1]
+    place = WORK / "tsan"
+    target = copy_package(facts, place)
+    facts["include"] = subprocess.run(
+        [interpreter, "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+        capture_output=True, text=True, check=True).stdout.strip()
+    compile_tsan(facts, place, target)
+    known = prefix / "suppressions.txt"
+    env = {
+        **os.environ,
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": str(place),
+        "TSAN_OPTIONS": "exitcode=0:history_size=5" + (f":suppressions={known}" if known.exists() else ""),
+    }
+    log = place / "log"
+    say(f"the stress under the thread sanitizer, {interpreter}; log in {log}")
+    with log.open("wb") as output:
+        code = subprocess.run([interpreter, __file__, "stress", seconds], env=env, stdout=output,
+                              stderr=subprocess.STDOUT, timeout=600, check=False).returncode
+    text = log.read_text(errors="replace")
+    found = re.findall(r"^SUMMARY: ThreadSanitizer: .*$", text, re.MULTILINE)
+    for line in sorted(set(found)):
+        print(line)
+    if code:
+        print("\n".join(text.splitlines()[-15:]))
+    say("tsan: " + (f"{len(found)} reports, exit code {code}" if code or found else "no race"))
+    return 1 if code or found else 0
+
+
+# --- what runs under the thread sanitizer ----------------------------------------------------------------------
+
+
+class Round:
+    """Threads that each repeat something for a while, and a count that the lock under test guards."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.count = 0
+        self.added = threading.local()
+        self.total = 0
+
+    def add(self) -> None:
+        self.count += 1
+        self.added.n += 1
+
+    def run(self, name: str, *steps) -> None:
+        self.count, self.total, failed = 0, 0, []
+        end, counting = time.monotonic() + self.seconds, threading.Lock()
+
+        def repeat(step) -> None:
+            self.added.n, times = 0, 0
+            try:
+                while time.monotonic() < end:
+                    step()
+                    times += 1
+            except BaseException as error:
+                failed.append(error)
+            with counting:
+                self.total += self.added.n
+
+        threads = [threading.Thread(target=repeat, args=(step,)) for step in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(f"{name}: {self.count}", flush=True)
+        if failed:
+            raise failed[0]
+        if self.count != self.total:
+            raise SystemExit(f"{name}: {self.total} additions under the lock made {self.count}")
+
+
+def stress(seconds: float) -> None:
+    from ft_utils import _locks
+    from ft_utils import synchronization as s
+
+    r = Round(seconds)
+
+    def inside(lock, *more) -> None:
+        with lock:
+            r.add()
+            for call in more:
+                call()
+                r.add()
+
+    def briefly(acquire, release, add=True) -> None:
+        if acquire(timeout=1e-5):
+            if add:
+                r.add()
+            release()
+
+    def both(*calls):
+        return lambda: [call() for call in calls]
+
+    lock = s.IntervalLock()
+    r.run("IntervalLock", lambda: inside(lock), lambda: inside(lock, lock.poll), lambda: inside(lock, lock.cede),
+          lambda: briefly(lock.acquire, lock.release), both(lock.__repr__, lock.locked))
+    strict = s.IntervalLock(0)
+    r.run("IntervalLock(0)", *[lambda: inside(strict)] * 2, lambda: inside(strict, strict.cede))
+    plain = s.Lock()
+    r.run("Lock", *[lambda: inside(plain)] * 3, lambda: briefly(plain.acquire, plain.release), plain.__repr__)
+    again = s.RLock()
+    r.run("RLock", *[lambda: inside(again, lambda: inside(again))] * 3, again.__repr__)
+
+    rw = s.ReaderWriterLock()
+
+    def read() -> None:
+        with s.RWReadContext(rw):
+            before = r.count
+            with s.RWReadContext(rw):
+                if r.count != before:
+                    raise SystemExit("a writer wrote while this thread read")
+
+    def write() -> None:
+        inside(s.RWWriteContext(rw))
+
+    def downgrade() -> None:
+        if rw.acquire_write(timeout=1e-5):
+            r.add()
+            rw.downgrade()
+            rw.unlock_read()
+
+    def short_lived() -> None:
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+
+    def fresh() -> None:
+        new = s.ReaderWriterLock()
+        new.lock_read()
+        new.unlock_read()
+        new.lock_write()
+        new.unlock_write()
+
+    looks = both(rw.__repr__, rw.readers, rw.writers_waiting, _locks.threads)
+    r.run("ReaderWriterLock", read, read, write, downgrade, lambda: briefly(rw.acquire_read, rw.unlock_read, False),
+          short_lived, fresh, looks)
+    r.run("mostly reading", read, read, read, both(write, lambda: time.sleep(1e-3)))
+
+    permits = s.Semaphore(1)
+    r.run("Semaphore", *[lambda: inside(permits)] * 3, lambda: briefly(permits.acquire, permits.release),
+          permits.__repr__)
+    event = s.Event()
+    r.run("Event", lambda: event.wait(1e-3), lambda: event.wait(1e-4), both(event.set, event.clear), event.__repr__)
+    for guard in (s.Lock(), s.RLock(), s.IntervalLock(), threading.Lock()):
+        c = s.Condition(guard)
+        waits = [lambda c=c: inside(c, lambda: c.wait(1e-3))] * 3
+        r.run(f"Condition({type(guard).__name__})", *waits, lambda c=c: inside(c, c.notify),
+              lambda c=c: inside(c, c.notify_all), c.__repr__)
+    barrier = s.Barrier(3)
+
+    def meet() -> None:
+        try:
+            barrier.wait(0.5)
+        except threading.BrokenBarrierError:
+            barrier.reset()
+
+    r.run("Barrier", *[meet] * 4, both(barrier.__repr__, lambda: barrier.n_waiting))
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    WORK.mkdir(parents=True, exist_ok=True)
+    if arguments[:1] == ["stress"]:
+        stress(float(arguments[1]))
+        return 0
+    if len(arguments) < 2 or arguments[0] not in ("asan", "tsan"):
+        sys.exit(__doc__)
+    python = os.path.abspath(arguments[1])  # not resolved: a venv's link is its identity
+    if arguments[0] == "asan":
+        return asan(python, arguments[2:])
+    return tsan(python, arguments[2] if len(arguments) > 2 else "1.5")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
