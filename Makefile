@@ -14,11 +14,12 @@ STUBS := ft_utils.synchronization
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help examples test wheels bench plot lint header clean FORCE
+.PHONY: help examples test sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
+	@echo 'make sanitize   the C types under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
 	@echo 'make plot       docs/contention.svg from the last full `make bench`'
@@ -147,6 +148,12 @@ test: check-go lint check-installed check-stubs
 	@for f in $(FLAVOURS); do echo "pytest on $$f"; \
 		$(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) \
 			.venv/$$f/bin/python -m pytest $(PYTEST_ARGS) || exit 1; done
+
+# Not part of `make test`: the Python tests take some seven minutes a build under the first two sanitizers, and the
+# first run of the third builds an interpreter for it. SANITIZE_ARGS='tests/family -x' runs less.
+sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
+	@for f in $(FLAVOURS); do $(PYTHON) scripts/sanitize.py asan .venv/$$f/bin/python $(SANITIZE_ARGS) || exit 1; done
+	@$(PYTHON) scripts/sanitize.py tsan .venv/3.13t/bin/python
 
 # --- speed -----------------------------------------------------------------------------------------------------
 

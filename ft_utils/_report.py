@@ -61,8 +61,9 @@ def snapshot() -> list[Wait]:
     """See ft_utils.synchronization.snapshot."""
     if not _locks.go_loaded():
         return []
-    threads = _locks.threads()
+    waits = json.loads(_control().contention_SnapshotJSON())
+    threads = _locks.threads()  # afterwards: a thread has its record before it waits
     return [
         Wait(w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"])
-        for w in json.loads(_control().contention_SnapshotJSON())
+        for w in waits
     ]

@@ -45,9 +45,9 @@ type Barrier struct {
 }
 
 // Arrive is the arrival of w. It answers Park for a party that has to wait, with its
-// number from 0 in Outcome, or with parties in Outcome for one that has to wait for the
-// next round; Acquired for the last party, with the round in Outcome, which runs the
-// action and calls Open or Break; Withdrawn when the barrier is broken.
+// number from 0 in Number, or with parties in Number for one that has to wait for the
+// next round; Acquired for the last party, with the round in Number, which runs the
+// action and calls Open or Fail; Withdrawn when the barrier is broken.
 func (b *Barrier) Arrive(w *parking.Waiter) Verdict {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
@@ -56,16 +56,16 @@ func (b *Barrier) Arrive(w *parking.Waiter) Verdict {
 	case s&BarrierBroken != 0:
 		return Withdrawn
 	case s&BarrierFull != 0:
-		w.Outcome = uint32(b.parties)
+		w.Number = b.parties
 		q.Push(w, parking.Shared)
 		return Park
 	case arrived+1 == b.parties:
-		w.Outcome = uint32(b.round)
+		w.Number = b.round
 		b.put(s | BarrierFull)
 		return Acquired
 	default:
 		b.put(s + oneArrival)
-		w.Outcome = uint32(arrived)
+		w.Number = arrived
 		q.Push(w, parking.Exclusive)
 		return Park
 	}
@@ -79,12 +79,16 @@ func (b *Barrier) put(s uint64) {
 
 // Withdraw takes w, which gave up, out of the queue: Withdrawn, or Acquired when its wait
 // had ended before. A party that runs out of time breaks the barrier for all; one that is
-// interrupted just does not count any more.
+// interrupted just does not count any more. While the action runs all have come in time:
+// Park, and nothing changed.
 func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
 		return Acquired, nil
+	}
+	if why == TimedOut && b.word.load()&BarrierFull != 0 {
+		return Park, nil
 	}
 	giveUp(q, why)
 	arrived := q.Len(parking.Exclusive)
@@ -100,15 +104,26 @@ func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Wai
 
 // Open ends the round: all who arrived pass. It answers Withdrawn when that round was
 // ended by a Break or Reset meanwhile.
-func (b *Barrier) Open(round uint32) (Verdict, *parking.Waiter) {
+func (b *Barrier) Open(round uint64) (Verdict, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
-	if uint32(b.round) != round {
+	if b.round != round {
 		return Withdrawn, nil
 	}
 	b.round++
 	b.put(0)
 	return Acquired, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
+}
+
+// Fail is Break for the party whose action failed in that round. It does nothing when the
+// round was ended by a Break or Reset meanwhile.
+func (b *Barrier) Fail(round uint64) *parking.Waiter {
+	q := lot.Enter(keyOf(&b.word))
+	defer q.Leave()
+	if b.round != round {
+		return nil
+	}
+	return b.fail(q, BarrierBroken)
 }
 
 // Break fails everybody who waits, and everybody who comes until a Reset.

@@ -10,12 +10,12 @@ import (
 type barrierSim struct {
 	simulation
 	b      *Barrier
-	round  []uint32 // by actor: the round whose action it runs
+	round  []uint64 // by actor: the round whose action it runs
 	number []uint64 // by actor: what it was told when it arrived
 }
 
 func newBarrierSim(actors int, parties uint64) *barrierSim {
-	s := &barrierSim{b: &Barrier{parties: parties}, round: make([]uint32, actors), number: make([]uint64, actors)}
+	s := &barrierSim{b: &Barrier{parties: parties}, round: make([]uint64, actors), number: make([]uint64, actors)}
 	s.enlist(actors)
 	return s
 }
@@ -47,8 +47,12 @@ func (s *barrierSim) do(st step) {
 	case actReset:
 		s.deliver(s.b.Reset())
 	case actAbort: // by the one that runs the action: it raised
-		a.phase = outside
-		s.deliver(s.b.Break())
+		if a.phase == writing {
+			a.phase = outside
+			s.deliver(s.b.Fail(s.round[st.who]))
+		} else {
+			s.deliver(s.b.Break())
+		}
 	case actWake:
 		a.consume()
 		s.goOn(st.who)
@@ -67,9 +71,9 @@ func (s *barrierSim) arrive(who int) {
 		return
 	}
 	a.after(v, writing, parking.Exclusive)
-	s.round[who], s.number[who] = a.w.Outcome, uint64(a.w.Outcome)
+	s.round[who], s.number[who] = a.w.Number, a.w.Number
 	switch {
-	case v == Acquired && a.w.Outcome != uint32(s.b.round):
+	case v == Acquired && a.w.Number != s.b.round:
 		panic("the last party was told the wrong round")
 	case v == Park && s.b.word.load()&BarrierFull != 0:
 		a.kind, arrived = parking.Shared, s.b.parties
@@ -94,6 +98,9 @@ func (s *barrierSim) goOn(who int) {
 func (s *barrierSim) withdraw(who int, why Reason) {
 	a := s.actors[who]
 	v, chain := s.b.Withdraw(a.w, why)
+	if v == Park { // all have come: it sleeps on
+		return
+	}
 	a.settleOwn()
 	s.deliver(chain)
 	if v == Acquired && why == TimedOut {
@@ -107,7 +114,7 @@ func (s *barrierSim) withdraw(who int, why Reason) {
 func (s *barrierSim) check() error {
 	running := 0
 	for i, a := range s.actors {
-		if a.phase == writing && s.round[i] == uint32(s.b.round) {
+		if a.phase == writing && s.round[i] == s.b.round {
 			running++
 		}
 	}
@@ -154,7 +161,7 @@ func (s *barrierSim) name() string {
 	defer q.Leave()
 	current := map[*actor]bool{}
 	for i, a := range s.actors {
-		current[a] = s.round[i] == uint32(s.b.round)
+		current[a] = s.round[i] == s.b.round
 	}
 	return fmt.Sprint(s.b.word.load(), s.key(&s.b.word, q, 1, func(a *actor) any {
 		switch {
@@ -193,9 +200,15 @@ func (m *barrierModel) do(st step) {
 	case actReset:
 		m.end(false, false)
 	case actAbort:
+		late := m.phases[a] == writing && m.runner != a // its round was ended before
 		m.hold(a, outside)
-		m.end(false, true)
+		if !late {
+			m.end(false, true)
+		}
 	default:
+		if st.act == actGiveUp && m.full && !m.granted[a] {
+			return
+		}
 		granted, again := m.granted[a], m.again[a]
 		m.endSleep(a, actGiveUp, outside)
 		switch {

@@ -74,9 +74,35 @@ func (c *Condition) Notify(n uint64) *parking.Waiter {
 func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 	from, to := lot.EnterBoth(keyOf(&c.word), keyOf(&l.word))
 	defer parking.LeaveBoth(from, to)
+	var aside *parking.Waiter
 	for ; n > 0 && from.Len(parking.Exclusive) > 0; n-- {
-		parking.Move(from.Head(parking.Exclusive), from, to)
+		w := from.Head(parking.Exclusive)
+		if w.Aside() {
+			from.Remove(w)
+			aside = from.Grant(w, aside)
+		} else {
+			parking.Move(w, from, to)
+		}
 	}
 	c.settle(from)
-	return l.refresh(to)
+	chain := l.refresh(to)
+	if chain == nil {
+		return aside
+	}
+	chain.WakeNext = aside // refresh wakes one at most
+	return chain
+}
+
+// Aside is called for w before its thread runs signal handlers, staying queued. It
+// answers Park: from now on a notification ends the wait of w but does not move it, lest
+// it be handed the lock while a handler runs that may take the same lock. It answers
+// Acquired when w was notified before: the handlers have to wait.
+func (c *Condition) Aside(w *parking.Waiter) Verdict {
+	q := lot.Enter(keyOf(&c.word))
+	defer q.Leave()
+	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
+		return Acquired
+	}
+	w.SetAside()
+	return Park
 }

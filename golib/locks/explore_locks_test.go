@@ -202,6 +202,7 @@ func TestExploreInterval(t *testing.T) {
 			{"lock cede unlock", "grab cede unlock", "lock cede unlock"},
 			{"lock unlock lock unlock", "signalled unlock", "grab unlock"},
 			{"timed unlock timed unlock", "timed unlock", "grab unlock", "tick"},
+			{"lock unlock lock unlock", "signalled unlock", "lock unlock", "tick"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				explore(t, func() subject { return exploredInterval{&IntervalLock{interval: interval}} }, programs...)

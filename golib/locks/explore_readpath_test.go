@@ -15,6 +15,7 @@ func TestExploreReads(t *testing.T) {
 			{"read unlock", "write unlock", "timed unlock"},
 			{"read again unlock unlock", "read-bias unlock", "write unlock"},
 			{"read-bias unlock", "read-bias unlock", "timed unlock"},
+			{"read-bias unlock", "write unlock", "timed unlock"},
 			{"timed-read unlock", "write unlock", "grab unlock"},
 			{"read-bias unlock", "write downgrade unlock", "read unlock"},
 		} {

@@ -320,7 +320,7 @@ func (b *Barrier) meet(w *parking.Waiter, actions *int) Outcome {
 		return Failed
 	case Acquired:
 		*actions++
-		_, chain := b.Open(w.Outcome)
+		_, chain := b.Open(w.Number)
 		parking.Wake(chain)
 		return Passed
 	}

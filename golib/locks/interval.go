@@ -100,13 +100,16 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 	for {
 		s := l.word.load()
 		owner := s >> OwnerShift
-		switch owner {
-		case 0:
+		// Only one that was notified can have taken the word itself. Another finds its
+		// own id there when it waits for a lock that it holds, for somebody to release.
+		claimed := owner == w.ID && state == parking.Notified
+		if owner == 0 {
 			if !l.word.cas(s, s|w.ID<<OwnerShift) {
 				continue
 			}
-			fallthrough
-		case w.ID:
+			claimed = true
+		}
+		if claimed {
 			if w.InQueue() {
 				q.Remove(w)
 			}
@@ -151,7 +154,7 @@ func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain
 		return Acquired, nil
 	}
 	q.Remove(w)
-	if l.Owner() == w.ID { // its own compare-and-swap took it
+	if l.Owner() == w.ID && w.State.Load() == parking.Notified { // its own compare-and-swap took it
 		l.held(q, w.ID)
 		return Acquired, nil
 	}

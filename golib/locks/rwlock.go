@@ -144,7 +144,7 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := l.word.load()
-		mine := s&^uint64(rwQueueFlags) == writerWord(w.ID)
+		mine := state == parking.Notified && s&^uint64(rwQueueFlags) == writerWord(w.ID)
 		switch {
 		case s&(RWBias|RWRevoking) != 0:
 			return Retry
@@ -224,7 +224,7 @@ func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (v Verdi
 	if w.State.Load() == parking.Granted {
 		return Acquired, nil
 	}
-	if l.word.load()&^uint64(rwQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
+	if w.State.Load() == parking.Notified && l.word.load()&^uint64(rwQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
 		l.took(q, w)
 		return Acquired, nil
 	}

@@ -210,7 +210,7 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 		w.Ticket = q.bucket.tickets
 		w.Since, w.headSince = q.Now(), 0
 	}
-	w.kind = k
+	w.kind, w.aside = k, false
 	w.Key.Store(q.key)
 	side := &q.sides[k]
 	head := side.head
@@ -265,6 +265,7 @@ func Move(w *Waiter, from, to *Queue) {
 	from.Remove(w)
 	w.Ticket = 0
 	to.Push(w, Exclusive)
+	to.bucket.counters.Parks-- // it sleeps already
 }
 
 // Requeue sends a notified waiter that did not get the lock back to sleep, in

@@ -59,9 +59,12 @@ type Waiter struct {
 	// State is written under the bucket's lock, but for the return to Idle: the
 	// waiter, in no queue any more, does that itself.
 	State atomic.Uint32
-	// Outcome is what an operation tells the waiter beside its verdict; the lock
-	// says what. It is written under the bucket's lock.
+	// Outcome is what whoever ends the wait tells the waiter; the lock says what. It is
+	// written under the bucket's lock.
 	Outcome uint32
+	// Number is what an operation numbers the waiter with. It is the waiter's own once
+	// that operation has returned.
+	Number uint64
 	// Key is what the waiter was queued for last, the address of a word. It changes
 	// under the bucket's lock of the old key and that of the new one.
 	Key atomic.Uintptr
@@ -71,6 +74,7 @@ type Waiter struct {
 	Ticket uint64
 	Since  int64
 
+	aside      bool  // runs a signal handler: see Condition.Aside
 	headSince  int64 // when it became the longest waiter of its side; 0: not yet
 	kind       Kind
 	queued     bool // in a queue; State cannot tell, it outlives a withdrawal
@@ -89,6 +93,13 @@ func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 
 // InQueue says whether w is in a queue. It is asked under the bucket's lock.
 func (w *Waiter) InQueue() bool { return w.queued }
+
+// SetAside marks a queued waiter, under its bucket's lock, as one that runs a signal
+// handler, and Aside tells it. A new push ends that.
+func (w *Waiter) SetAside() { w.aside = true }
+
+// Aside says whether SetAside was called since the last push.
+func (w *Waiter) Aside() bool { return w.aside }
 
 // Forget ends a wait: the next push is a new arrival.
 func (w *Waiter) Forget() {

@@ -18,7 +18,7 @@ import (
 
 // abi is raised whenever the signature of an export changes, so that C refuses a
 // library that it does not match.
-const abi = 1
+const abi = 2
 
 // ft_abi lets C check what it has loaded before it calls anything else.
 //

@@ -81,6 +81,11 @@ func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 	return answer(self, condition(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
 }
 
+//export ft_condition_aside
+func ft_condition_aside(lock, self unsafe.Pointer) int32 {
+	return answer(self, condition(lock).Aside(waiter(self)), nil)
+}
+
 //export ft_condition_notify
 func ft_condition_notify(lock, self unsafe.Pointer, n uint64) {
 	waiter(self).Chain = condition(lock).Notify(n)
@@ -103,9 +108,14 @@ func ft_barrier_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 }
 
 //export ft_barrier_open
-func ft_barrier_open(lock, self unsafe.Pointer, round uint32) int32 {
+func ft_barrier_open(lock, self unsafe.Pointer, round uint64) int32 {
 	v, chain := barrier(lock).Open(round)
 	return answer(self, v, chain)
+}
+
+//export ft_barrier_fail
+func ft_barrier_fail(lock, self unsafe.Pointer, round uint64) {
+	waiter(self).Chain = barrier(lock).Fail(round)
 }
 
 //export ft_barrier_break

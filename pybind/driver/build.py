@@ -78,7 +78,7 @@ def check_tools(python: str, env: dict[str, str]) -> None:
 
 def check_go(env: dict[str, str]) -> None:
     required = re.search(r"^go ((\d+)\.(\d+))", (ROOT / "go.mod").read_text(), re.MULTILINE)
-    advice = f"building ft_utils from source needs Go {required[1]} or newer on PATH (https://go.dev/dl)"
+    advice = f"building ft_utils from source needs Go {required[1]} or newer on PATH"
     if shutil.which("go") is None:
         raise BuildError(f"{advice}, and there is no go command.")
     # A go that may download a newer toolchain answers with that one's version; others refuse go.mod, or are so

@@ -28,7 +28,7 @@ const (
 // shared lists the structs that C lays out, with the first field that is Go's own
 // business: from there on the header has opaque bytes. Empty: C knows every field.
 var shared = []struct{ path, name, cname, opaqueFrom string }{
-	{parkingPath, "Waiter", "ft_waiter", "headSince"},
+	{parkingPath, "Waiter", "ft_waiter", "aside"},
 	{locksPath, "IntervalLock", "ft_interval_lock", ""},
 	{locksPath, "ReaderWriterLock", "ft_rw_lock", ""},
 	{locksPath, "Semaphore", "ft_semaphore", ""},

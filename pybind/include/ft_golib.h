@@ -59,10 +59,11 @@ struct ft_waiter {
 	uint64_t id;
 	_Atomic(uint32_t) state;
 	uint32_t outcome;
+	uint64_t number;
 	_Atomic(uintptr_t) key;
 	uint64_t ticket;
 	int64_t since;
-	_Alignas(8) unsigned char opaque[40];
+	_Alignas(8) unsigned char opaque[48];
 };
 _Static_assert(offsetof(struct ft_waiter, wake_next) == 0, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, chain) == 8, "layout differs from Go's");
@@ -70,10 +71,11 @@ _Static_assert(offsetof(struct ft_waiter, token) == 16, "layout differs from Go'
 _Static_assert(offsetof(struct ft_waiter, id) == 24, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, state) == 32, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, outcome) == 36, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, key) == 40, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, ticket) == 48, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, since) == 56, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_waiter) == 104, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, number) == 40, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, key) == 48, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, ticket) == 56, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, since) == 64, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_waiter) == 120, "layout differs from Go's");
 
 /* locks.IntervalLock */
 struct ft_interval_lock {

@@ -12,7 +12,7 @@ seconds_of_float(double seconds, int64_t *ns)
         PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
         return -1;
     }
-    double exact = ceil(seconds * 1e9);
+    double exact = seconds < 0 ? floor(seconds * 1e9) : ceil(seconds * 1e9);
     if (exact >= 9223372036854775808.0 || exact < -9223372036854775808.0) {
         PyErr_SetString(PyExc_OverflowError, "timestamp out of range for C PyTime_t");
         return -1;

@@ -67,7 +67,7 @@ raise_broken(PyObject *op)
 /* ---- with Go ---- */
 
 /* How a party's wait ended. */
-enum ended { PASSED, FAILED, ANOTHER, RAISED };
+enum ended { PASSED, FAILED, ANOTHER, RAISED, IN_TIME };
 
 static enum ended
 outcome_of(struct ft_seat *seat)
@@ -87,7 +87,11 @@ give_up(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int
         enum ended otherwise)
 {
     struct ft_seat *seat = thread->seat;
-    if (go->ft_barrier_withdraw(&self->barrier, &seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
+    int32_t verdict = go->ft_barrier_withdraw(&self->barrier, &seat->waiter, why);
+    if (verdict == FT_VERDICT_PARK) {
+        return IN_TIME;
+    }
+    if (verdict == FT_VERDICT_WITHDRAWN) {
         ft_wake(seat->waiter.chain);
         return otherwise;
     }
@@ -105,10 +109,19 @@ sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thre
         switch (ft_sleep(thread, NULL, soon, deadline, &look)) {
         case FT_WOKEN:
             return outcome_of(thread->seat);
-        case FT_TIME_OVER:
-            return give_up(self, go, thread, FT_REASON_TIMED_OUT, FAILED);
+        case FT_TIME_OVER: {
+            enum ended ended = give_up(self, go, thread, FT_REASON_TIMED_OUT, FAILED);
+            if (ended != IN_TIME) {
+                return ended;
+            }
+            deadline = FT_FOREVER; /* all have come, only the action is not done yet */
+            break;
+        }
         case FT_LOOK:
             if (ft_run_handlers_queued(thread) < 0) {
+                if (ft_engine_if_loaded() == NULL) {
+                    return RAISED;
+                }
                 return give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
             }
             break;
@@ -136,16 +149,32 @@ end_round(Barrier *self, bool failed, uint64_t word)
     __atomic_add_fetch(&self->barrier.round, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Takes back the arrival of a party that was interrupted, unless the round has ended. */
+static void
+leave_round(Barrier *self, uint64_t round)
+{
+    uint64_t s = load(self);
+    while (__atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST) == round && s >= ONE_ARRIVAL
+           && !ft_cas(&self->barrier.word, s, s - ONE_ARRIVAL)) {
+        s = load(self);
+    }
+}
+
 static enum ended
 poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t deadline)
 {
     while (__atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST) == round) {
-        if (deadline != FT_FOREVER && ft_os_now() >= deadline) {
-            end_round(self, true, FT_BARRIER_BROKEN);
-            return FAILED;
+        uint64_t s = load(self);
+        bool full = (s & FT_BARRIER_FULL) != 0; /* all have come, only the action is not done yet */
+        if (!full && deadline != FT_FOREVER && ft_os_now() >= deadline) {
+            if (ft_cas(&self->barrier.word, s, FT_BARRIER_BROKEN)) {
+                end_round(self, true, FT_BARRIER_BROKEN);
+                return FAILED;
+            }
+            continue;
         }
         if (PyErr_CheckSignals() < 0) {
-            atomic_fetch_sub(&self->barrier.word, ONE_ARRIVAL);
+            leave_round(self, round);
             return RAISED;
         }
         ft_poll_nap(thread, deadline);
@@ -158,23 +187,24 @@ poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
 /* What Arrive answered, from Go or from the same steps without it. */
 struct arrival {
     int32_t verdict;
-    uint64_t index; /* of a party that has to wait */
-    uint32_t round; /* of the last party */
+    uint64_t number; /* its own, of a party that has to wait; the round's, of the last one */
 };
 
 static struct arrival
-arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread)
+arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t *polled_round)
 {
     struct arrival arrival;
     if (go != NULL) {
         arrival.verdict = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
-        arrival.index = arrival.round = thread->seat->waiter.outcome;
+        arrival.number = thread->seat->waiter.number;
         return arrival;
     }
     for (;;) {
         uint64_t s = load(self), arrived = s >> FT_OWNER_SHIFT;
         bool last = arrived + 1 == self->barrier.parties;
-        arrival = (struct arrival){FT_VERDICT_PARK, arrived, (uint32_t)self->barrier.round};
+        uint64_t round = __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
+        arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
+        *polled_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
             arrival.verdict = FT_VERDICT_WITHDRAWN;
             return arrival;
@@ -190,7 +220,7 @@ arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread)
 }
 
 static bool
-open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint32_t round)
+open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
@@ -198,7 +228,7 @@ open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint32
         ft_wake(waiter->chain);
         return verdict == FT_VERDICT_ACQUIRED;
     }
-    if ((uint32_t)self->barrier.round != round) {
+    if (self->barrier.round != round) {
         return false;
     }
     end_round(self, false, 0);
@@ -217,16 +247,30 @@ fail(Barrier *self, struct ft_thread *thread, bool broken)
     }
 }
 
+/* For the last party, whose action failed. */
+static void
+fail_round(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+{
+    if (go != NULL) {
+        go->ft_barrier_fail(&self->barrier, &thread->seat->waiter, round);
+        ft_wake(thread->seat->waiter.chain);
+    }
+    else if (self->barrier.round == round) {
+        end_round(self, true, FT_BARRIER_BROKEN);
+    }
+}
+
 /* The last party: runs the action, then lets everybody pass. */
 static int
-complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uint32_t round)
+complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
 {
     Barrier *self = SELF(op);
     if (self->action != NULL) {
         PyObject *result = PyObject_CallNoArgs(self->action);
+        go = ft_engine_if_loaded(); /* the action may have forked, and this be the child */
         if (result == NULL) {
             PyObject *raised = PyErr_GetRaisedException();
-            fail(self, thread, true);
+            fail_round(self, go, thread, round);
             PyErr_SetRaisedException(raised);
             return -1;
         }
@@ -237,25 +281,30 @@ complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uin
 
 /* The party's number, or -1 with an exception set. */
 static int64_t
-wait_until(PyObject *op, struct ft_thread *thread, int64_t deadline)
+wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
 {
     Barrier *self = SELF(op);
     for (;;) {
         const struct ft_engine *go = ft_engine();
-        struct arrival arrival = arrive(self, go, thread);
+        uint64_t round = 0;
+        struct arrival arrival = arrive(self, go, thread, &round);
+        int64_t deadline, now = ft_os_now();
+        if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
+            deadline = FT_FOREVER;
+        }
         if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
             return raise_broken(op);
         }
         if (arrival.verdict == FT_VERDICT_ACQUIRED) {
-            return complete(op, go, thread, arrival.round) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
+            return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
         ft_announce(&side, &self->barrier, thread);
         enum ended ended = go != NULL ? sleep_in_queue(self, go, thread, deadline)
-                                      : poll_for_round(self, thread, arrival.round, deadline);
+                                      : poll_for_round(self, thread, round, deadline);
         ft_announce(&side, NULL, thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
-            return (int64_t)arrival.index;
+            return (int64_t)arrival.number;
         }
         if (ended != ANOTHER) {
             return ended == RAISED ? -1 : raise_broken(op);
@@ -280,10 +329,12 @@ barrier_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
         return NULL;
     }
     bool given = found[0] != NULL && found[0] != Py_None;
+    int64_t before = ft_os_now();
     if (ft_parse_timeout(given ? found[0] : SELF(op)->timeout, &deadline) < 0) {
         return NULL;
     }
-    int64_t index = wait_until(op, thread, deadline == FT_NO_WAIT ? ft_os_now() : deadline);
+    int64_t timeout = deadline == FT_NO_WAIT ? 0 : deadline == FT_FOREVER ? FT_FOREVER : deadline - before;
+    int64_t index = wait_for_all(op, thread, timeout);
     return index < 0 ? NULL : PyLong_FromLongLong(index);
 }
 

@@ -29,11 +29,9 @@ counter_is_constant(void)
 void
 ft_clock_init(void)
 {
-    if (first_ns == 0) {
-        ft_counter_usable = counter_is_constant();
-        first_ns = ft_os_now();
-        first_ticks = ft_ticks();
-    }
+    ft_counter_usable = counter_is_constant();
+    first_ns = ft_os_now();
+    first_ticks = ft_ticks();
 }
 
 int64_t
@@ -55,5 +53,6 @@ ft_ticks_surely_within(int64_t ns)
     if (since_import < RATE_KNOWN_NS) {
         return 0;
     }
-    return (uint64_t)((double)ns * (double)ticks / (double)since_import * 0.999);
+    double within = (double)ns * (double)ticks / (double)since_import * 0.999;
+    return within < 9.2e18 ? (uint64_t)within : (uint64_t)INT64_MAX;
 }

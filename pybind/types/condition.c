@@ -228,8 +228,14 @@ sleep_in_queue(Condition *self, const struct ft_engine *go, struct ft_thread *th
         case FT_TIME_OVER:
             return give_up(self, go, thread, FT_REASON_TIMED_OUT, EXPIRED);
         case FT_LOOK:
+            if (go->ft_condition_aside(&self->condition, waiter) != FT_VERDICT_PARK) {
+                return give_up(self, go, thread, FT_REASON_LOOKING, NOTIFIED);
+            }
             if (ft_run_handlers_queued(thread) == 0) {
                 break;
+            }
+            if (ft_engine_if_loaded() == NULL) {
+                return RAISED;
             }
             /* Notified or not: the exception ends the wait. */
             enum ended ended = give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
@@ -308,6 +314,9 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     }
     if (self->kind == RLOCK) {
         ft_rlock_restore(self->lock, saved.depth);
+    }
+    if (self->kind == INTERVAL) {
+        ft_interval_restart(self->lock);
     }
     return PyErr_Occurred() ? -1 : ended != EXPIRED;
 }
@@ -423,6 +432,14 @@ static PyObject *
 condition_notify_all(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     return notify(op, UINT64_MAX);
+}
+
+static PyObject *
+condition_notify_all_old(PyObject *op, PyObject *unused)
+{
+    return PyErr_WarnEx(PyExc_DeprecationWarning, "notifyAll() is deprecated, use notify_all() instead", 1) < 0
+               ? NULL
+               : condition_notify_all(op, unused);
 }
 
 /* ---- the lock's own methods ---- */
@@ -553,8 +570,17 @@ condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
     if (lock == NULL) {
         return -1;
     }
-    SELF(op)->kind = kind_of(lock, state);
-    SELF(op)->lock = lock;
+    bool late = false;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    late = SELF(op)->lock != NULL; /* another thread initializes it at the same time */
+    if (!late) {
+        SELF(op)->kind = kind_of(lock, state);
+        SELF(op)->lock = lock;
+    }
+    Py_END_CRITICAL_SECTION();
+    if (late) {
+        Py_DECREF(lock);
+    }
     return 0;
 }
 
@@ -609,6 +635,8 @@ PyDoc_STRVAR(notify_all_doc,
 "End the wait of all who wait.\n"
 "\n"
 "They go on one by one as they get the lock. RuntimeError when the lock is not held.");
+PyDoc_STRVAR(notify_all_old_doc,
+"notifyAll($self, /)\n--\n\nThe old name of notify_all(); DeprecationWarning, RuntimeError as there.");
 PyDoc_STRVAR(acquire_doc,
 "acquire($self, /, *args, **kwargs)\n--\n\nCall the acquire method of the lock.");
 PyDoc_STRVAR(release_doc, "release($self, /)\n--\n\nCall the release method of the lock.");
@@ -627,6 +655,7 @@ static PyMethodDef methods[] = {
     {"wait_for", FT_FASTCALL(condition_wait_for), METH_FASTCALL | METH_KEYWORDS, wait_for_doc},
     {"notify", FT_FASTCALL(condition_notify), METH_FASTCALL | METH_KEYWORDS, notify_doc},
     {"notify_all", condition_notify_all, METH_NOARGS, notify_all_doc},
+    {"notifyAll", condition_notify_all_old, METH_NOARGS, notify_all_old_doc},
     {"__enter__", condition_enter, METH_NOARGS, enter_doc},
     {"__exit__", FT_FASTCALL(condition_exit), METH_FASTCALL, exit_doc},
     {"_is_owned", condition_is_owned, METH_NOARGS, is_owned_doc},

@@ -120,10 +120,11 @@ context_dealloc(PyObject *op)
 struct side {
     int (*take)(ReaderWriterLock *, int64_t);
     int (*give)(ReaderWriterLock *);
+    int (*retake)(ReaderWriterLock *);
 };
 
-static const struct side reading = {ft_rw_read, ft_rw_unread};
-static const struct side writing = {ft_rw_write, ft_rw_unwrite};
+static const struct side reading = {ft_rw_read, ft_rw_unread, ft_rw_reread};
+static const struct side writing = {ft_rw_write, ft_rw_unwrite, ft_rw_rewrite};
 
 static inline PyObject *
 enter(PyObject *op, const struct side *side)
@@ -159,12 +160,22 @@ acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
     return FT_UNLIKELY(outcome < 0) ? NULL : PyBool_FromLong(outcome);
 }
 
+static inline PyObject *
+retake(PyObject *op, const struct side *side)
+{
+    if (FT_UNLIKELY(SELF(op)->lock == NULL)) {
+        return refuse_unmade(op);
+    }
+    return side->retake(SELF(op)->lock) > 0 ? Py_None : NULL;
+}
+
 #define UNUSED_ARGS PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs)
 
 #define SIDE(name, side)                                                                          \
     static PyObject *name##_enter(PyObject *op, PyObject *Py_UNUSED(u)) { return enter(op, &side); } \
     static PyObject *name##_exit(PyObject *op, UNUSED_ARGS) { return leave(op, &side); }          \
     static PyObject *name##_release(PyObject *op, PyObject *Py_UNUSED(u)) { return leave(op, &side); } \
+    static PyObject *name##_restore(PyObject *op, PyObject *Py_UNUSED(state)) { return retake(op, &side); } \
     static PyObject *name##_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs,        \
                                     PyObject *kwnames)                                            \
     {                                                                                             \
@@ -263,6 +274,13 @@ PyDoc_STRVAR(is_owned_doc,
 "_is_owned($self, /)\n--\n\nReturn whether this thread holds this side of the lock (for "
 "threading.Condition).");
 
+PyDoc_STRVAR(save_doc,
+"_release_save($self, /)\n--\n\nRelease (for threading.Condition); RuntimeError when this thread "
+"does not hold it.");
+PyDoc_STRVAR(restore_doc,
+"_acquire_restore($self, state, /)\n--\n\n"
+"Acquire again after _release_save (for threading.Condition); signal handlers run afterwards.");
+
 #define FASTCALL(f) ((PyCFunction)(void (*)(void))(f))
 
 #define METHODS(name)                                                                          \
@@ -273,6 +291,8 @@ PyDoc_STRVAR(is_owned_doc,
         {"__enter__", name##_enter, METH_NOARGS, enter_doc},                                   \
         {"__exit__", FASTCALL(name##_exit), METH_FASTCALL, exit_doc},                          \
         {"_is_owned", name##_is_owned, METH_NOARGS, is_owned_doc},                             \
+        {"_release_save", name##_release, METH_NOARGS, save_doc},                              \
+        {"_acquire_restore", name##_restore, METH_O, restore_doc},                             \
         FT_REFUSE_PICKLE_METHOD,                                                               \
         {NULL, NULL, 0, NULL},                                                                 \
     };

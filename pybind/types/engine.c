@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIBRARY_ABI 1 /* pybind/bridge: abi */
+#define LIBRARY_ABI 2 /* pybind/bridge: abi */
 
 /* Absent -> Loading -> Ready or Broken, under `loading`; a fork turns everything but
  * Absent into Lost: a Go runtime that was half-way up in the parent is dead here too. */
@@ -120,6 +120,18 @@ bool
 ft_engine_lost_in_fork(void)
 {
     return atomic_load(&state) == LOST;
+}
+
+void
+ft_engine_before_fork(void)
+{
+    pthread_mutex_lock(&loading);
+}
+
+void
+ft_engine_after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&loading);
 }
 
 void

@@ -13,7 +13,7 @@ typedef int32_t ft_lock_release_fn(void *lock, struct ft_waiter *self, uint64_t 
 typedef int32_t ft_permits_fn(void *lock, struct ft_waiter *self, uint64_t n, uint64_t most);
 typedef void ft_notify_fn(void *condition, struct ft_waiter *self, uint64_t n);
 typedef void ft_into_fn(void *condition, struct ft_waiter *self, void *lock, uint64_t n);
-typedef int32_t ft_open_fn(void *barrier, struct ft_waiter *self, uint32_t round);
+typedef int32_t ft_open_fn(void *barrier, struct ft_waiter *self, uint64_t round);
 typedef int64_t ft_waiting_fn(void *lock, uint32_t kind);
 typedef void ft_interrupted_fn(void *lock);
 
@@ -40,11 +40,13 @@ typedef void ft_interrupted_fn(void *lock);
     X(ft_event_set, ft_release_fn)             \
     X(ft_condition_enlist, ft_release_fn)      \
     X(ft_condition_withdraw, ft_withdraw_fn)   \
+    X(ft_condition_aside, ft_contend_fn)       \
     X(ft_condition_notify, ft_notify_fn)       \
     X(ft_condition_notify_into, ft_into_fn)    \
     X(ft_barrier_arrive, ft_contend_fn)        \
     X(ft_barrier_withdraw, ft_withdraw_fn)     \
     X(ft_barrier_open, ft_open_fn)             \
+    X(ft_barrier_fail, ft_notify_fn)           \
     X(ft_barrier_break, ft_release_fn)         \
     X(ft_barrier_reset, ft_release_fn)         \
     X(ft_waiting, ft_waiting_fn)               \
@@ -70,6 +72,9 @@ bool ft_engine_lost_in_fork(void);
 /* The file name of the Go library: beside this extension, the same suffix. Borrowed. */
 const char *ft_engine_path(void);
 
+/* Around a fork: a library that is half loaded would leave the loader locked in the child. */
+void ft_engine_before_fork(void);
+void ft_engine_after_fork_in_parent(void);
 void ft_engine_after_fork_in_child(void);
 
 #endif

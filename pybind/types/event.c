@@ -44,6 +44,14 @@ event_is_set(PyObject *op, PyObject *Py_UNUSED(unused))
     return is_set(SELF(op)) ? Py_True : Py_False;
 }
 
+static PyObject *
+event_is_set_old(PyObject *op, PyObject *unused)
+{
+    return PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) < 0
+               ? NULL
+               : event_is_set(op, unused);
+}
+
 /* Somebody waits. */
 static FT_SLOW PyObject *
 set_slow(Event *self)
@@ -139,6 +147,7 @@ PyDoc_STRVAR(event_doc,
 "\n"
 "What was written before set() is seen by everybody whose wait it ends.");
 PyDoc_STRVAR(is_set_doc, "is_set($self, /)\n--\n\nReturn whether the flag is set.");
+PyDoc_STRVAR(is_set_old_doc, "isSet($self, /)\n--\n\nThe old name of is_set(); DeprecationWarning.");
 PyDoc_STRVAR(set_doc, "set($self, /)\n--\n\nSet the flag; all who wait go on.");
 PyDoc_STRVAR(clear_doc, "clear($self, /)\n--\n\nClear the flag; who waits from now on waits for the next set().");
 PyDoc_STRVAR(wait_doc,
@@ -153,6 +162,7 @@ PyDoc_STRVAR(reinit_doc,
 
 static PyMethodDef methods[] = {
     {"is_set", event_is_set, METH_NOARGS, is_set_doc},
+    {"isSet", event_is_set_old, METH_NOARGS, is_set_old_doc},
     {"set", event_set, METH_NOARGS, set_doc},
     {"clear", event_clear, METH_NOARGS, clear_doc},
     {"wait", FT_FASTCALL(event_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},

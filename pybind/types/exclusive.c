@@ -23,11 +23,26 @@ held(void *lock, struct ft_thread *self)
     return ft_exclusive_owned(lock, self);
 }
 
-#define SIDE(strict)                                                    \
+static bool
+never_held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
+{
+    return false;
+}
+
+void
+ft_exclusive_take_back(void *lock, const struct ft_thread *gone)
+{
+    if (ft_exclusive_owned(lock, gone)) {
+        atomic_store(&((struct ft_interval_lock *)lock)->word, 0);
+    }
+}
+
+#define SIDE(strict, held_)                                                    \
     {                                                                   \
         .try = ft_exclusive_barge,                                      \
         .poll = poll,                                                   \
-        .held = held,                                                   \
+        .held = (held_),                                                \
+        .take_back = ft_exclusive_take_back,                            \
         .contend = offsetof(struct ft_engine, ft_interval_contend),     \
         .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
         .kind = FT_KIND_EXCLUSIVE,                                      \
@@ -36,8 +51,9 @@ held(void *lock, struct ft_thread *self)
         .handed = (strict),                                             \
     }
 
-const struct ft_side ft_exclusive_side = SIDE(false);
-const struct ft_side ft_exclusive_strict_side = SIDE(true);
+const struct ft_side ft_exclusive_side = SIDE(false, held);
+const struct ft_side ft_exclusive_strict_side = SIDE(true, held);
+const struct ft_side ft_anybodys_side = SIDE(false, never_held);
 
 /* Whether a release is just that: somebody who was notified is on his way. */
 static inline bool

@@ -14,6 +14,9 @@
  * promised, so nobody may slip in by spinning. */
 extern const struct ft_side ft_exclusive_side, ft_exclusive_strict_side;
 
+/* The same for a Lock: its holder may wait for it, for somebody else to release it. */
+extern const struct ft_side ft_anybodys_side;
+
 static inline const struct ft_side *
 ft_exclusive_side_of(const struct ft_interval_lock *lock)
 {
@@ -31,6 +34,9 @@ ft_exclusive_held(struct ft_interval_lock *lock)
 {
     return atomic_load(&lock->word) >> FT_OWNER_SHIFT != 0;
 }
+
+/* In a forked child: frees the word if a thread that is gone was handed it in its sleep. */
+void ft_exclusive_take_back(void *lock, const struct ft_thread *gone);
 
 /* Takes a free word that nobody waits for. */
 static inline bool

@@ -17,4 +17,7 @@ int ft_rlock_give(PyObject *lock);
 unsigned long ft_rlock_depth(PyObject *lock);
 void ft_rlock_restore(PyObject *lock, unsigned long count);
 
+/* Starts the interval of an IntervalLock anew, for its owner. */
+void ft_interval_restart(PyObject *lock);
+
 #endif

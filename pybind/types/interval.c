@@ -1,7 +1,7 @@
 /* IntervalLock. The word, its states and who may change what: golib/locks/interval.go. */
 #include "args.h"
 #include "clock.h"
-#include "exclusive.h"
+#include "family.h"
 #include "lockobj.h"
 #include "poll.h"
 #include "types.h"
@@ -24,6 +24,12 @@ static inline void
 restart(IntervalLock *self)
 {
     self->since = ft_ticks();
+}
+
+void
+ft_interval_restart(PyObject *lock)
+{
+    restart(SELF(lock));
 }
 
 /* ---- lock ---- */

@@ -47,12 +47,13 @@ init(PyObject *op, PyObject *args, PyObject *kwargs)
 /* ---- taking and releasing ---- */
 
 static FT_SLOW int
-lock_slow(struct ft_interval_lock *lock, struct ft_thread *self, int64_t deadline)
+lock_slow(const struct ft_side *side, struct ft_interval_lock *lock, struct ft_thread *self,
+          int64_t deadline)
 {
     if (ft_exclusive_barge(lock, self)) {
         return FT_ACQUIRED;
     }
-    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(&ft_exclusive_side, lock, self, deadline);
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(side, lock, self, deadline);
 }
 
 int
@@ -63,7 +64,7 @@ ft_lock_take(PyObject *op, int64_t deadline)
         return FT_FAILED;
     }
     return ft_exclusive_lock_fast(&LOCK(op)->lock, self) ? FT_ACQUIRED
-                                                         : lock_slow(&LOCK(op)->lock, self, deadline);
+                                                         : lock_slow(&ft_anybodys_side, &LOCK(op)->lock, self, deadline);
 }
 
 static int
@@ -88,7 +89,8 @@ ft_rlock_take(PyObject *op, int64_t deadline)
     if (ft_exclusive_lock_fast(lock, self)) {
         return FT_ACQUIRED;
     }
-    return ft_exclusive_owned(lock, self) ? rlock_again(RLOCK(op)) : lock_slow(lock, self, deadline);
+    return ft_exclusive_owned(lock, self) ? rlock_again(RLOCK(op))
+                                          : lock_slow(&ft_exclusive_side, lock, self, deadline);
 }
 
 int
@@ -219,7 +221,7 @@ static PyObject *
 rlock_repr(PyObject *op)
 {
     char count[40];
-    PyOS_snprintf(count, sizeof count, " count=%lu", RLOCK(op)->count + 1);
+    PyOS_snprintf(count, sizeof count, " count=%lu", __atomic_load_n(&RLOCK(op)->count, __ATOMIC_RELAXED) + 1);
     return repr(op, count);
 }
 

@@ -1,8 +1,6 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
-#include "clock.h"
 #include "engine.h"
 #include "lockobj.h"
-#include "os.h"
 #include "spin.h"
 #include "thread.h"
 #include "types.h"
@@ -81,18 +79,34 @@ static PyMethodDef functions[] = {
 /* ---- making the module ---- */
 
 static PyTypeObject *
-add_type(PyObject *m, PyType_Spec *spec)
+add_subtype(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(m, spec, NULL);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(m, spec, (PyObject *)base);
     if (type != NULL && PyModule_AddType(m, type) < 0) {
         Py_CLEAR(type);
     }
     return type;
 }
 
+static PyTypeObject *
+add_type(PyObject *m, PyType_Spec *spec)
+{
+    return add_subtype(m, spec, NULL);
+}
+
+static int
+add_semaphores(PyObject *m)
+{
+    PyTypeObject *semaphore = add_type(m, &ft_semaphore_spec);
+    PyTypeObject *bounded = semaphore == NULL ? NULL : add_subtype(m, &ft_bounded_semaphore_spec, semaphore);
+    Py_XDECREF(semaphore);
+    Py_XDECREF(bounded);
+    return bounded == NULL ? -1 : 0;
+}
+
 /* Types that nothing else asks for. */
 static PyType_Spec *const plain[] = {
-    &ft_semaphore_spec, &ft_bounded_semaphore_spec, &ft_event_spec, &ft_condition_spec, &ft_barrier_spec,
+    &ft_event_spec, &ft_condition_spec, &ft_barrier_spec,
 };
 
 static int
@@ -124,14 +138,12 @@ static int
 locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
-    ft_clock_init();
-    ft_spin_places = ft_os_processors() - 1;
-    if (ft_threads_init() < 0
+    if (ft_process_init() < 0
         || (state->interval = add_type(m, &ft_interval_lock_spec)) == NULL
         || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL
         || (state->lock = add_type(m, &ft_lock_spec)) == NULL
         || (state->rlock = add_type(m, &ft_rlock_spec)) == NULL
-        || add_plain_types(m) < 0
+        || add_semaphores(m) < 0 || add_plain_types(m) < 0
         || add_context(m, &ft_read_context_spec) < 0
         || add_context(m, &ft_write_context_spec) < 0) {
         return -1;

@@ -30,7 +30,8 @@ ft_poll_nap(struct ft_thread *self, int64_t deadline)
 }
 
 enum ft_outcome
-ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline)
+ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline,
+        bool interruptible)
 {
     int64_t us = SHORTEST_US;
     while (!side->poll(lock, self)) {
@@ -38,7 +39,7 @@ ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t 
         if (deadline != FT_FOREVER) {
             left = deadline - ft_os_now();
         }
-        if (left <= 0 || PyErr_CheckSignals() < 0) {
+        if (left <= 0 || (interruptible && PyErr_CheckSignals() < 0)) {
             if (side->poll_given_up != NULL) {
                 side->poll_given_up(lock);
             }

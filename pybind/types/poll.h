@@ -8,7 +8,7 @@
 #include "wait.h"
 
 enum ft_outcome ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self,
-                        int64_t deadline);
+                        int64_t deadline, bool interruptible);
 
 /* A short sleep between two looks, shorter when the deadline is near. */
 void ft_poll_nap(struct ft_thread *self, int64_t deadline);

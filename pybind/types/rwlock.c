@@ -64,12 +64,21 @@ held(void *lock, struct ft_thread *self)
     return ft_rw_writes(ft_rw_load(OF(lock)), self) || ft_rw_my_reads(OF(lock), self) > 0;
 }
 
+static void
+take_back_write(void *lock, const struct ft_thread *gone)
+{
+    if (ft_rw_writes(ft_rw_load(OF(lock)), gone)) {
+        atomic_store(&OF(lock)->lock.word, 0);
+    }
+}
+
 static const struct ft_side write_side = {
     .try = write_try,
     .clear_way = count_readers,
     .poll = write_poll,
     .poll_given_up = write_poll_given_up,
     .held = held,
+    .take_back = take_back_write,
     .contend = offsetof(struct ft_engine, ft_rw_contend_write),
     .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_write),
     .kind = FT_KIND_EXCLUSIVE,
@@ -178,10 +187,19 @@ writes(void *lock, struct ft_thread *self)
     return ft_rw_writes(ft_rw_load(OF(lock)), self);
 }
 
+static void
+take_back_read(void *lock, const struct ft_thread *gone)
+{
+    if (ft_state(&gone->seat->waiter) == FT_STATE_GRANTED) {
+        atomic_fetch_sub(&OF(lock)->lock.word, FT_RW_ONE_READER);
+    }
+}
+
 static const struct ft_side read_side = {
     .try = read_try,
     .poll = read_try,
     .held = writes,
+    .take_back = take_back_read,
     .contend = offsetof(struct ft_engine, ft_rw_contend_read),
     .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_read),
     .kind = FT_KIND_SHARED,
@@ -273,6 +291,44 @@ ft_rw_unread(ReaderWriterLock *lock)
     }
     if (ft_read_clear(place)) {
         uncount(lock, self);
+    }
+    return 1;
+}
+
+/* ---- for Condition: back to what was held, signals wait ---- */
+
+int
+ft_rw_rewrite(ReaderWriterLock *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL || ft_self_prepare_wait(self) < 0) {
+        return -1;
+    }
+    if (!ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER)) {
+        ft_wait_uninterruptibly(&write_side, &lock->lock, self);
+    }
+    return 1;
+}
+
+int
+ft_rw_reread(ReaderWriterLock *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL || ft_self_prepare_wait(self) < 0) {
+        return -1;
+    }
+    struct ft_place place = ft_read_find(self, &lock->lock);
+    if (place.slots != NULL) { /* it was released once, of several times */
+        atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
+        return 1;
+    }
+    place = ft_read_room(self);
+    if (place.slots == NULL) {
+        return -1;
+    }
+    if (!ft_read_try(lock, place)) {
+        ft_wait_uninterruptibly(&read_side, &lock->lock, self);
+        ft_read_counted(&lock->lock, place);
     }
     return 1;
 }

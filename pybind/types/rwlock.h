@@ -41,6 +41,10 @@ int ft_rw_unread(ReaderWriterLock *lock);
 int ft_rw_unwrite(ReaderWriterLock *lock);
 int ft_rw_downgrade(ReaderWriterLock *lock);
 
+/* Take a lock that this thread does not hold, as ft_rw_read and ft_rw_write, but signals wait. */
+int ft_rw_reread(ReaderWriterLock *lock);
+int ft_rw_rewrite(ReaderWriterLock *lock);
+
 /* Read locks held, by all threads or by this one. */
 int64_t ft_rw_readers(ReaderWriterLock *lock);
 int64_t ft_rw_my_reads(ReaderWriterLock *lock, const struct ft_thread *self);

@@ -43,10 +43,19 @@ held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
     return false; /* who has a permit may wait for another */
 }
 
+static void
+take_back(void *lock, const struct ft_thread *gone)
+{
+    if (ft_state(&gone->seat->waiter) == FT_STATE_GRANTED) {
+        atomic_fetch_add(&((struct ft_semaphore *)lock)->word, ONE_PERMIT);
+    }
+}
+
 static const struct ft_side side = {
     .try = try,
     .poll = try,
     .held = held,
+    .take_back = take_back,
     .contend = offsetof(struct ft_engine, ft_semaphore_contend),
     .withdraw = offsetof(struct ft_engine, ft_semaphore_withdraw),
     .kind = FT_KIND_EXCLUSIVE,

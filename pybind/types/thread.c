@@ -1,9 +1,12 @@
 /* Records of threads: their making, their end, and what a fork leaves of them. */
 #include "thread.h"
 
+#include "clock.h"
 #include "engine.h"
+#include "exclusive.h"
 #include "os.h"
 #include "spin.h"
+#include "wait.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -176,14 +179,14 @@ thread_exit(void *record)
     ft_current = NULL;
     ft_registry_lock();
     self->ended = true;
-    ft_registry_reap(self);
+    ft_registry_reap(self); /* a daemon thread that ends in its sleep, at exit, is still queued */
     ft_registry_unlock();
 }
 
 void
 ft_registry_reap(struct ft_thread *thread)
 {
-    if (thread->ended && !holds_reads(thread)) {
+    if (thread->ended && !holds_reads(thread) && atomic_load(&thread->waiting_for) == NULL) {
         unlink_thread(thread);
         free_thread(thread);
     }
@@ -210,7 +213,7 @@ ft_count_waiting(const void *lock, uint32_t kind)
     int64_t n = 0;
     ft_registry_lock();
     for (struct ft_thread *t = threads; t != NULL; t = t->next) {
-        n += atomic_load(&t->waiting_for) == lock && t->waiting_kind == kind;
+        n += atomic_load(&t->waiting_for) == lock && t->waiting_side->kind == kind;
     }
     ft_registry_unlock();
     return n;
@@ -232,9 +235,18 @@ forget_thread(struct ft_thread *t)
             }
         }
     }
-    _Atomic(uint64_t) *word = (_Atomic(uint64_t) *)atomic_load(&t->waiting_for);
-    if (word != NULL) {
-        atomic_fetch_and(word, ~t->waiting_flags);
+    void *lock = (void *)(uintptr_t)atomic_load(&t->waiting_for);
+    if (lock != NULL) {
+        uint32_t state = atomic_load(&t->seat->waiter.state);
+        bool given = state == FT_STATE_GRANTED || state == FT_STATE_NOTIFIED;
+        uintptr_t key = atomic_load(&t->seat->waiter.key);
+        if (given && key != (uintptr_t)lock) {
+            ft_exclusive_take_back((void *)key, t); /* moved there from a Condition */
+        }
+        else if (given && t->waiting_side->take_back != NULL) {
+            t->waiting_side->take_back(lock, t);
+        }
+        atomic_fetch_and((_Atomic(uint64_t) *)lock, ~t->waiting_side->flags);
     }
 }
 
@@ -258,20 +270,41 @@ after_fork_in_child(void)
     ft_engine_after_fork_in_child();
 }
 
-int
-ft_threads_init(void)
+static void
+before_fork(void)
 {
-    static bool done; /* under the import lock of the first interpreter, then constant */
-    if (done) {
-        return 0;
-    }
-    if (pthread_key_create(&exit_key, thread_exit) != 0
-        || pthread_atfork(ft_registry_lock, ft_registry_unlock, after_fork_in_child) != 0) {
+    ft_engine_before_fork();
+    ft_registry_lock();
+}
+
+static void
+after_fork_in_parent(void)
+{
+    ft_registry_unlock();
+    ft_engine_after_fork_in_parent();
+}
+
+static bool initialized;
+
+static void
+init_process(void)
+{
+    ft_clock_init();
+    ft_spin_places = ft_os_processors() - 1;
+    initialized = pthread_key_create(&exit_key, thread_exit) == 0
+                  && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+}
+
+int
+ft_process_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* interpreters may import at the same time */
+    pthread_once(&once, init_process);
+    if (!initialized) {
         PyErr_SetString(PyExc_ImportError,
                         "ft_utils cannot set up its thread records: the process has no "
                         "thread-specific keys left");
         return -1;
     }
-    done = true;
     return 0;
 }

@@ -18,6 +18,8 @@
 
 #include "common.h"
 
+struct ft_side;
+
 /* A slot says: this thread holds a read lock on that lock. The lock's address and in its
  * low bits how the lock knows of it. */
 #define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
@@ -50,8 +52,7 @@ struct ft_thread {
     unsigned long ident;             /* threading.get_ident() */
     const void *lost_to_interrupt;   /* a lock that an interrupted cede() did not get back */
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
-    uint32_t waiting_kind;           /* FT_KIND_…, valid while waiting_for is set */
-    uint64_t waiting_flags;          /* the flags of its word that waiters cause */
+    const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
     uint32_t spin_budget, asleep_budget; /* see spin.h */
     bool ended;                      /* the thread is gone, with read locks in hand */
     bool is_main;                    /* runs Python's signal handlers */
@@ -101,6 +102,6 @@ unsigned long ft_ident_of(uint64_t owner_id);
 int64_t ft_count_waiting(const void *lock, uint32_t kind);
 
 /* Once a process, at import. 0, or -1 with an exception set. */
-int ft_threads_init(void);
+int ft_process_init(void);
 
 #endif

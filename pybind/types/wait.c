@@ -41,8 +41,7 @@ void
 ft_announce(const struct ft_side *side, const void *lock, struct ft_thread *self)
 {
     if (lock != NULL) {
-        self->waiting_kind = side->kind;
-        self->waiting_flags = side->flags;
+        self->waiting_side = side;
     }
     atomic_store(&self->waiting_for, lock);
 }
@@ -163,15 +162,13 @@ int
 ft_run_handlers_queued(struct ft_thread *self)
 {
     const void *waiting_for = atomic_load(&self->waiting_for);
-    uint32_t kind = self->waiting_kind;
-    uint64_t flags = self->waiting_flags;
+    const struct ft_side *side = self->waiting_side;
     if (ft_seat_push(self) < 0) {
         return -1;
     }
     int raised = PyErr_CheckSignals();
     ft_seat_pop(self);
-    self->waiting_kind = kind;
-    self->waiting_flags = flags;
+    self->waiting_side = side;
     atomic_store(&self->waiting_for, waiting_for);
     return raised;
 }
@@ -186,6 +183,14 @@ look_queued(const struct wait *wait)
         withdraw(wait, FT_REASON_INTERRUPTED);
     }
     return FT_VERDICT_WITHDRAWN;
+}
+
+static FT_SLOW enum ft_outcome
+refuse_kept(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a signal handler took the lock that this thread was waiting for and kept it");
+    return FT_FAILED;
 }
 
 /* Out of the queue, runs the handlers of signals that have come, then back into the old
@@ -211,9 +216,7 @@ look_aside(const struct wait *wait)
         return FT_VERDICT_WITHDRAWN;
     }
     if (wait->side->held(wait->lock, wait->self)) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "a signal handler took the lock that this thread was waiting for and "
-                        "kept it");
+        refuse_kept();
         return FT_VERDICT_WITHDRAWN;
     }
     ft_announce(wait->side, wait->lock, wait->self);
@@ -258,7 +261,7 @@ wait_in_queue(const struct wait *wait, struct ft_waiter *chain)
     }
     ft_forget(&wait->self->seat->waiter);
     if (verdict == FT_VERDICT_RETRY) {
-        return ft_poll(wait->side, wait->lock, wait->self, wait->deadline);
+        return ft_poll(wait->side, wait->lock, wait->self, wait->deadline, wait->interruptible);
     }
     if (verdict == FT_VERDICT_ACQUIRED) {
         return FT_ACQUIRED;
@@ -286,7 +289,7 @@ wait_announced(const struct ft_side *side, void *lock, struct ft_thread *self,
 {
     const struct ft_engine *go = ft_engine();
     if (go == NULL) {
-        return ft_poll(side, lock, self, deadline);
+        return ft_poll(side, lock, self, deadline, interruptible);
     }
     struct wait wait = {go, side, lock, self, deadline, interruptible, side->handed};
     return contend(&wait) == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL);
@@ -300,6 +303,9 @@ ft_wait(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t 
     }
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
+    }
+    if (side->held != NULL && side->held(lock, self)) {
+        return refuse_kept();
     }
     ft_announce(side, lock, self);
     enum ft_outcome outcome = wait_announced(side, lock, self, deadline, true);

@@ -22,6 +22,9 @@ struct ft_side {
     /* Whether this thread holds the lock so that it must not wait for it. NULL where a
      * thread stays queued while it runs handlers. */
     bool (*held)(void *lock, struct ft_thread *self);
+    /* In a forked child: takes back what a thread of the parent was given while it slept,
+     * if it was. It has not run since, so nothing is half done. NULL: nothing is given. */
+    void (*take_back)(void *lock, const struct ft_thread *gone);
     size_t contend, withdraw;          /* offsets of the exports in struct ft_engine */
     uint32_t kind;                     /* FT_KIND_… */
     uint64_t flags;                    /* flags in the word that those who wait cause */

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import wait as wait_for_futures
 from types import ModuleType
 from typing import Any
 
@@ -281,6 +282,27 @@ def test_timeout_breaks_it_for_all(new: Callable[..., Any], puppets: Any, timeou
     assert barrier.broken
     with pytest.raises(Broken):
         barrier.wait()
+
+
+def test_no_time_runs_out_during_the_action(new: Callable[..., Any], puppets: Any) -> None:
+    """All have come by then. Who comes too late for the round has its time from the next one on."""
+    started, go = threading.Event(), threading.Event()
+
+    def action() -> None:
+        started.set()
+        assert go.wait(LIMIT)
+
+    barrier = new(2, action)
+    one, two, late = puppets(3)
+    meetings = [puppet.start(barrier.wait, 1.0) for puppet in (one, two)]
+    assert started.wait(LIMIT)
+    too_late = late.start(barrier.wait, 0.05)
+    finished, _ = wait_for_futures([*meetings, too_late], 1.2)  # longer than any of them would wait
+    assert not finished and not barrier.broken
+    go.set()
+    assert sorted(meeting.result(LIMIT) for meeting in meetings) == [0, 1]
+    check_all_broken([too_late])
+    assert barrier.broken
 
 
 @pytest.mark.parametrize("how", ["positional", "keyword"])

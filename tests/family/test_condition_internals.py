@@ -198,6 +198,24 @@ def test_lock_that_says_how_to_let_go_of_it(module: ModuleType) -> None:
     assert lock.calls == ["owned?"]
 
 
+def test_condition_as_the_lock_of_another(module: ModuleType, puppets: Any) -> None:
+    """It lets go of every level, as an RLock does: a condition over an RLock hands the RLock's way on."""
+    inner = module.Condition()
+    outer = module.Condition(inner)
+    waiter, notifier = puppets(2)
+
+    def wait() -> bool:
+        with outer, outer:
+            return outer.wait(LIMIT)
+
+    result = waiter.start(wait)
+    blocked(outer)
+    assert notifier.run(inner.acquire, timeout=1), "a level was kept"
+    notifier.run(outer.notify)
+    notifier.run(inner.release)
+    assert result.result(LIMIT) is True
+
+
 def test_subclass_that_overrides_nothing_of_the_queue(puppet: Puppet) -> None:
     """A subclass of our lock may do more at acquire and release; the condition still hands the lock over."""
 

@@ -4,7 +4,10 @@ import pytest
 
 from ..test_endurance import MEASURE, steady
 
-USE = "from ft_utils.synchronization import Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore\n"
+USE = """
+from ft_utils.synchronization import (
+    Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore)
+"""
 
 
 @pytest.mark.parametrize(

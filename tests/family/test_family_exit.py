@@ -7,7 +7,8 @@ import pytest
 from ..support.process import run_isolated
 
 DAEMONS = """
-from ft_utils.synchronization import Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore
+from ft_utils.synchronization import (
+    Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore)
 from support.family_forks import Seven, waits_at
 from support.threads import until, waiting
 
@@ -107,7 +108,12 @@ def test_termination() -> None:
 
 def test_exit_handler_that_contends() -> None:
     ends(
-        "import atexit\nfrom support.family_forks import use_anew\natexit.register(use_anew)\nkept = blocked(), churning()"
+        """
+import atexit
+from support.family_forks import use_anew
+atexit.register(use_anew)
+kept = blocked(), churning()
+"""
     )
 
 

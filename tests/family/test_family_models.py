@@ -154,7 +154,10 @@ class SemaphoreMachine(Machine):
     def waits(self, thread: int) -> bool:
         return any(thread == each for each, _ in self.queue)
 
-    @rule(thread=threads, kwargs=st.one_of(tries, st.sampled_from([{"timeout": -1}, {"blocking": False, "timeout": 1}])))
+    @rule(
+        thread=threads,
+        kwargs=st.one_of(tries, st.sampled_from([{"timeout": -1}, {"blocking": False, "timeout": 1}])),
+    )
     def try_to_acquire(self, thread: int, kwargs: dict[str, Any]) -> None:
         if self.waits(thread):
             return

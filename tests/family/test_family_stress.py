@@ -1,5 +1,6 @@
 """Invariants of the family under random load, over the standard library as well."""
 
+import itertools
 import random
 import threading
 import time
@@ -31,7 +32,8 @@ def until_time(step: Callable[[], Any], seconds: float = SECONDS) -> None:
 
 
 def some_timeout(rng: random.Random, none: Any) -> dict[str, Any]:
-    return rng.choice([{}, {}, {"timeout": none}, {"timeout": rng.random() * 1e-3}, {"timeout": 10.0}, {"blocking": False}])
+    short = rng.random() * 1e-3
+    return rng.choice([{}, {}, {"timeout": none}, {"timeout": short}, {"timeout": 10.0}, {"blocking": False}])
 
 
 # --- locks and semaphores -------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def test_producers_and_consumers(module: ModuleType, over: str, size: int, rng: 
                 not_full.notify(own.choice([1, 2]))
 
     crowd(lambda me, own: produce(me, own) if me < 3 else consume(me - 3, own), 6, rng)
-    assert sorted(sum(got, [])) == list(range(3 * each))
+    assert sorted(itertools.chain(*got)) == list(range(3 * each))
     for numbers in got:
         for producer in range(3):
             of_one = [n for n in numbers if n // each == producer]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ft_utils.synchronization import IntervalLock, Lock, RLock, stats
 from ft_utils.synchronization import Condition as OurCondition
+from ft_utils.synchronization import IntervalLock, Lock, RLock, stats
 
 from ..support.family import blocked, wait_holding
 from ..support.threads import LIMIT, Puppet, until, waiters, waiting

@@ -48,6 +48,10 @@ class Call:
     anybody: bool = True  # the main thread itself may let go, in a signal handler
 
 
+def is_unlocked(lock: Any) -> bool:
+    return not lock.locked()
+
+
 def acquiring(make: Callable[[], Any], block: Callable[[Any], Any], **more: Any) -> Call:
     return Call(
         make,
@@ -55,7 +59,7 @@ def acquiring(make: Callable[[], Any], block: Callable[[Any], Any], **more: Any)
         obstruct=lambda lock: lock.acquire(),
         let_go=lambda lock: lock.release(),
         leave=lambda lock: lock.release(),
-        idle=lambda lock: not lock.locked(),
+        idle=is_unlocked,
         **more,
     )
 
@@ -180,7 +184,7 @@ CALLS |= {
     f"with {make.__name__}": Call(
         make, entering, lambda lock: lock.release(), lambda lock: lock.acquire(), idle=idle, anybody=False
     )
-    for make, idle in ((Lock, lambda lock: not lock.locked()), (RLock, lambda lock: not lock.locked()), (Condition, is_free))
+    for make, idle in ((Lock, is_unlocked), (RLock, is_unlocked), (Condition, is_free))
 }
 CALLS["with Semaphore"] = Call(
     lambda: Semaphore(0),
