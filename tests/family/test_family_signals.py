@@ -133,37 +133,6 @@ print("ok")
     )
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_handlers_run_while_another_thread_has_the_lock(lock: str) -> None:
-    """And the wait goes on; it was notified, so it says True in the end."""
-    made, queue = LOCKS[lock]
-    run_isolated(
-        f"""{RELOCKING}
-lock = {made}
-queue, condition = {queue}, Condition(lock)
-handler = Handler(signal.SIGUSR1)
-
-def watch():
-    asleep(me)
-    friend.run(condition.acquire)
-    friend.run(condition.notify)
-    for n in range(4):
-        in_queue()
-        send_until_counted(handler, n, me)
-    in_queue()
-    friend.run(condition.release)
-
-with Puppet() as friend, Puppet() as watcher:
-    watched = watcher.start(watch)
-    assert attempt() is True
-    watched.result(LIMIT)
-assert snapshot() == []
-print("ok")
-""",
-        expect_out="ok",
-    )
-
-
 def test_unhandled_ctrl_c_ends_the_program() -> None:
     """As a user at a terminal would see it: the signal goes to the process, with Python's own handler."""
     run_isolated(
