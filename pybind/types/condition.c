@@ -501,6 +501,31 @@ condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
     return owned < 0 ? NULL : PyBool_FromLong(owned);
 }
 
+/* For a Condition that is the lock of another: an RLock below is released entirely. */
+static PyObject *
+condition_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    CHECK_MADE(op)
+    PyObject *state = Py_None;
+    int found = call_optional(SELF(op), "_release_save", NULL, &state);
+    if (found < 0 || (found == 0 && call(SELF(op), "release") < 0)) {
+        return NULL;
+    }
+    return state;
+}
+
+static PyObject *
+condition_acquire_restore(PyObject *op, PyObject *state)
+{
+    CHECK_MADE(op)
+    PyObject *result = Py_None;
+    int found = call_optional(SELF(op), "_acquire_restore", state, &result);
+    if (found < 0 || (found == 0 && call(SELF(op), "acquire") < 0)) {
+        return NULL;
+    }
+    return result;
+}
+
 static PyObject *
 condition_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -644,6 +669,10 @@ PyDoc_STRVAR(enter_doc, "__enter__($self, /)\n--\n\nEnter the lock, and return w
 PyDoc_STRVAR(exit_doc,
 "__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\nExit the lock.");
 PyDoc_STRVAR(is_owned_doc, "_is_owned($self, /)\n--\n\nReturn whether this thread holds the lock.");
+PyDoc_STRVAR(save_doc,
+"_release_save($self, /)\n--\n\nRelease the lock entirely, for a Condition whose lock this is.");
+PyDoc_STRVAR(restore_doc,
+"_acquire_restore($self, state, /)\n--\n\nTake the lock as it was before _release_save.");
 PyDoc_STRVAR(reinit_doc,
 "_at_fork_reinit($self, /)\n--\n\n"
 "Forget who waited and make the lock free, in a forked child (for os.register_at_fork).");
@@ -659,6 +688,8 @@ static PyMethodDef methods[] = {
     {"__enter__", condition_enter, METH_NOARGS, enter_doc},
     {"__exit__", FT_FASTCALL(condition_exit), METH_FASTCALL, exit_doc},
     {"_is_owned", condition_is_owned, METH_NOARGS, is_owned_doc},
+    {"_release_save", condition_release_save, METH_NOARGS, save_doc},
+    {"_acquire_restore", condition_acquire_restore, METH_O, restore_doc},
     {"_at_fork_reinit", condition_reinit, METH_NOARGS, reinit_doc},
     FT_REFUSE_PICKLE_METHOD,
     {NULL, NULL, 0, NULL},
