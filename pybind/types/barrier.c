@@ -45,22 +45,16 @@ refuse_unmade(PyObject *op)
 
 /* threading.BrokenBarrierError, so that one except clause serves both. */
 static FT_SLOW int
-raise_broken(PyObject *op)
+raise_broken(void)
 {
-    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
-    if (state != NULL && state->broken_barrier_error == NULL) {
-        PyObject *threading = PyImport_ImportModule("threading");
-        if (threading != NULL) {
-            PyObject *error = PyObject_GetAttrString(threading, "BrokenBarrierError");
-            Py_XSETREF(state->broken_barrier_error, error);
-            Py_DECREF(threading);
-        }
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *error = threading == NULL ? NULL : PyObject_GetAttrString(threading, "BrokenBarrierError");
+    if (error != NULL) {
+        PyErr_SetString(error, "the barrier is broken: it was aborted or reset, its action failed, or "
+                               "a party ran out of time");
     }
-    if (state != NULL && state->broken_barrier_error != NULL) {
-        PyErr_SetString(state->broken_barrier_error,
-                        "the barrier is broken: it was aborted or reset, its action failed, or "
-                        "a party ran out of time");
-    }
+    Py_XDECREF(error);
+    Py_XDECREF(threading);
     return -1;
 }
 
@@ -276,7 +270,7 @@ complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uin
         }
         Py_DECREF(result);
     }
-    return open(self, go, thread, round) ? 0 : raise_broken(op);
+    return open(self, go, thread, round) ? 0 : raise_broken();
 }
 
 /* The party's number, or -1 with an exception set. */
@@ -293,7 +287,7 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
             deadline = FT_FOREVER;
         }
         if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
-            return raise_broken(op);
+            return raise_broken();
         }
         if (arrival.verdict == FT_VERDICT_ACQUIRED) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
@@ -307,7 +301,7 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
             return (int64_t)arrival.number;
         }
         if (ended != ANOTHER) {
-            return ended == RAISED ? -1 : raise_broken(op);
+            return ended == RAISED ? -1 : raise_broken();
         }
     }
 }

@@ -5,6 +5,8 @@
 #include "lockobj.h"
 #include "types.h"
 
+#include <limits.h>
+
 typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
@@ -15,7 +17,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
     struct ft_interval_lock lock;
-    unsigned long count; /* acquisitions beyond the first: the owner's */
+    _Atomic(unsigned long) count; /* acquisitions beyond the first: the owner's; others look */
 } RLock;
 
 _Static_assert(offsetof(Lock, lock.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -23,6 +25,18 @@ _Static_assert(offsetof(RLock, lock.word) == FT_WORD_OFFSET, "snapshot() counts 
 
 #define LOCK(op) ((Lock *)(op))
 #define RLOCK(op) ((RLock *)(op))
+
+static inline unsigned long
+count_of(RLock *self)
+{
+    return atomic_load_explicit(&self->count, memory_order_relaxed);
+}
+
+static inline void
+set_count(RLock *self, unsigned long count)
+{
+    atomic_store_explicit(&self->count, count, memory_order_relaxed);
+}
 
 static PyObject *
 new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -70,11 +84,11 @@ ft_lock_take(PyObject *op, int64_t deadline)
 static int
 rlock_again(RLock *self)
 {
-    if (self->count + 1 < self->count) {
+    if (count_of(self) == ULONG_MAX) {
         PyErr_SetString(PyExc_OverflowError, "this RLock has been acquired too often");
         return FT_FAILED;
     }
-    self->count++;
+    set_count(self, count_of(self) + 1);
     return FT_ACQUIRED;
 }
 
@@ -118,8 +132,8 @@ ft_rlock_give(PyObject *op)
                         "cannot release un-acquired lock: this thread does not hold the RLock");
         return -1;
     }
-    if (RLOCK(op)->count > 0) {
-        RLOCK(op)->count--;
+    if (count_of(RLOCK(op)) > 0) {
+        set_count(RLOCK(op), count_of(RLOCK(op)) - 1);
         return 0;
     }
     ft_exclusive_unlock(lock, self);
@@ -188,7 +202,7 @@ lock_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 rlock_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    RLOCK(op)->count = 0;
+    set_count(RLOCK(op), 0);
     atomic_store(&RLOCK(op)->lock.word, 0);
     Py_RETURN_NONE;
 }
@@ -221,7 +235,7 @@ static PyObject *
 rlock_repr(PyObject *op)
 {
     char count[40];
-    PyOS_snprintf(count, sizeof count, " count=%lu", __atomic_load_n(&RLOCK(op)->count, __ATOMIC_RELAXED) + 1);
+    PyOS_snprintf(count, sizeof count, " count=%lu", count_of(RLOCK(op)) + 1);
     return repr(op, count);
 }
 
@@ -242,19 +256,19 @@ rlock_recursion_count(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     bool mine = ft_exclusive_owned(&RLOCK(op)->lock, self);
-    return PyLong_FromUnsignedLong(mine ? RLOCK(op)->count + 1 : 0);
+    return PyLong_FromUnsignedLong(mine ? count_of(RLOCK(op)) + 1 : 0);
 }
 
 unsigned long
 ft_rlock_depth(PyObject *op)
 {
-    return RLOCK(op)->count;
+    return count_of(RLOCK(op));
 }
 
 void
 ft_rlock_restore(PyObject *op, unsigned long count)
 {
-    RLOCK(op)->count = count;
+    set_count(RLOCK(op), count);
 }
 
 static PyObject *

@@ -159,7 +159,6 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->rw_lock);
     Py_VISIT(state->lock);
     Py_VISIT(state->rlock);
-    Py_VISIT(state->broken_barrier_error);
     return 0;
 }
 
@@ -171,7 +170,6 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->rw_lock);
     Py_CLEAR(state->lock);
     Py_CLEAR(state->rlock);
-    Py_CLEAR(state->broken_barrier_error);
     return 0;
 }
 

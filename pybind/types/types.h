@@ -19,7 +19,6 @@ extern PyType_Spec ft_barrier_spec;
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock;
-    PyObject *broken_barrier_error; /* threading's; NULL until it is needed */
 };
 
 /* The state of the module that made type or one of its bases. NULL with an exception set
