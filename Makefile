@@ -143,17 +143,15 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
 
-# pytest on 3.13t comes last: its summary is the last line.
+# Both builds at the same time, since the tests wait more than they compute: 3.13 into a file that is shown first, so
+# that the summary of 3.13t is the last line.
+PYTEST = $(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) .venv/$1/bin/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 test: check-go lint check-installed check-stubs
-	@for f in $(FLAVOURS); do echo "pytest on $$f"; \
-		$(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) \
-			.venv/$$f/bin/python -m pytest $(PYTEST_ARGS) || exit 1; done
-
-# Not part of `make test`: the Python tests take some seven minutes a build under the first two sanitizers, and the
-# first run of the third builds an interpreter for it. SANITIZE_ARGS='tests/family -x' runs less.
-sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
-	@for f in $(FLAVOURS); do $(PYTHON) scripts/sanitize.py asan .venv/$$f/bin/python $(SANITIZE_ARGS) || exit 1; done
-	@$(PYTHON) scripts/sanitize.py tsan .venv/3.13t/bin/python
+	@mkdir -p build
+	@{ $(call PYTEST,3.13) > build/pytest-3.13.log 2>&1; echo $$? > build/pytest-3.13.code; } & \
+		$(call PYTEST,3.13t) > build/pytest-3.13t.log 2>&1; code=$$?; wait; \
+		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
+		exit $$(( code | $$(cat build/pytest-3.13.code) ))
 
 # --- speed -----------------------------------------------------------------------------------------------------
 

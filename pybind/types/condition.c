@@ -4,33 +4,14 @@
  * notified thread sleeps on in the queue of the lock. Any other lock is used by its
  * methods, as threading.Condition uses them. */
 #include "args.h"
-#include "family.h"
-#include "lockobj.h"
+#include "condlock.h"
 #include "os.h"
 #include "poll.h"
 #include "types.h"
 
-/* What the lock is. Subclasses may override methods, so they are Foreign. */
-enum kind { FOREIGN, LOCK, RLOCK, INTERVAL };
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *weakrefs;
-    struct ft_condition condition;
-    _Atomic(uint64_t) notified; /* notifications; polled for in a forked child */
-    PyObject *lock;             /* NULL only when made by __new__ alone; else constant */
-    enum kind kind;
-} Condition;
-
 _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot() counts on it");
 
 #define SELF(op) ((Condition *)(op))
-
-/* What a wait has to put back: an RLock's depth, or what a foreign _release_save gave. */
-struct saved {
-    unsigned long depth;
-    PyObject *state;
-};
 
 /* Only the name of what a thread waits for: a condition's wait has a loop of its own. */
 static const struct ft_side side = {
@@ -39,153 +20,11 @@ static const struct ft_side side = {
     .stays = true,
 };
 
-/* The word of a lock of ours: it stands at the same place in all of them. */
-static inline struct ft_interval_lock *
-word_of(Condition *self)
-{
-    return (struct ft_interval_lock *)((char *)self->lock + FT_WORD_OFFSET);
-}
-
 static FT_SLOW PyObject *
 refuse_unmade(PyObject *op)
 {
     return PyErr_Format(PyExc_RuntimeError, "this %s was made by __new__ alone; call its __init__",
                         ft_type_name(op));
-}
-
-/* ---- foreign locks ---- */
-
-/* Calls a method of the lock that may be missing. 1 with the result, 0 without the method,
- * -1 with an exception set. */
-static int
-call_optional(Condition *self, const char *name, PyObject *arg, PyObject **result)
-{
-    PyObject *method;
-    int found = PyObject_GetOptionalAttrString(self->lock, name, &method);
-    if (found <= 0) {
-        return found;
-    }
-    *result = arg == NULL ? PyObject_CallNoArgs(method) : PyObject_CallOneArg(method, arg);
-    Py_DECREF(method);
-    return *result == NULL ? -1 : 1;
-}
-
-static int
-call(Condition *self, const char *name)
-{
-    PyObject *result = PyObject_CallMethod(self->lock, name, NULL);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-/* As threading.Condition: a lock that does not tell its owner is owned when it is taken. */
-static int
-foreign_is_owned(Condition *self)
-{
-    PyObject *result;
-    int found = call_optional(self, "_is_owned", NULL, &result);
-    bool taken = false;
-    if (found == 0) {
-        result = PyObject_CallMethod(self->lock, "acquire", "O", Py_False);
-        taken = true;
-    }
-    if (found < 0 || result == NULL) {
-        return -1;
-    }
-    int truth = PyObject_IsTrue(result);
-    Py_DECREF(result);
-    if (!taken || truth < 0) {
-        return truth;
-    }
-    return truth && call(self, "release") < 0 ? -1 : !truth;
-}
-
-static int
-foreign_release(Condition *self, struct saved *saved)
-{
-    int found = call_optional(self, "_release_save", NULL, &saved->state);
-    return found == 0 ? call(self, "release") : found < 0 ? -1 : 0;
-}
-
-static int
-foreign_restore(Condition *self, struct saved *saved)
-{
-    PyObject *result = NULL;
-    int found = saved->state == NULL ? 0
-                                     : call_optional(self, "_acquire_restore", saved->state, &result);
-    Py_XDECREF(result);
-    Py_CLEAR(saved->state);
-    return found == 0 ? call(self, "acquire") : found < 0 ? -1 : 0;
-}
-
-/* ---- the lock, whatever it is ---- */
-
-static int
-is_owned(Condition *self, struct ft_thread *thread)
-{
-    switch (self->kind) {
-    case LOCK:
-        return ft_exclusive_held(word_of(self)); /* any thread may release it */
-    case RLOCK:
-    case INTERVAL:
-        return ft_exclusive_owned(word_of(self), thread);
-    case FOREIGN:
-        break;
-    }
-    return foreign_is_owned(self);
-}
-
-/* -1 with RuntimeError, or another exception of the lock's methods, set. */
-static int
-check_owned(Condition *self, struct ft_thread *thread, const char *doing)
-{
-    int owned = is_owned(self, thread);
-    if (owned == 0) {
-        PyErr_Format(PyExc_RuntimeError, "cannot %s on un-acquired lock", doing);
-    }
-    return owned > 0 ? 0 : -1;
-}
-
-/* chain: whom to wake once detached. */
-static int
-release_lock(Condition *self, struct ft_thread *thread, struct saved *saved,
-             struct ft_waiter **chain)
-{
-    *chain = NULL;
-    switch (self->kind) {
-    case RLOCK:
-        saved->depth = ft_rlock_depth(self->lock);
-        ft_rlock_restore(self->lock, 0);
-        /* fall through */
-    case LOCK:
-    case INTERVAL:
-        *chain = ft_exclusive_yield(word_of(self), thread);
-        return 0;
-    case FOREIGN:
-        break;
-    }
-    return foreign_release(self, saved);
-}
-
-/* Takes the lock again; signals wait until it is had, since the caller's block counts on
- * it. An exception that is on its way stays. */
-static int
-retake_lock(Condition *self, struct ft_thread *thread, struct saved *saved)
-{
-    if (self->kind == FOREIGN) {
-        PyObject *raised = PyErr_GetRaisedException();
-        int failed = foreign_restore(self, saved);
-        if (failed < 0) {
-            Py_XDECREF(raised);
-            return -1;
-        }
-        PyErr_SetRaisedException(raised);
-        return 0;
-    }
-    if (!ft_exclusive_lock_fast(word_of(self), thread)) {
-        ft_wait_uninterruptibly(ft_exclusive_side_of(word_of(self)), word_of(self), thread);
-    }
-    return 0;
 }
 
 /* ---- waiting ---- */
@@ -275,7 +114,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     }
     ft_announce(&side, &self->condition, thread);
     struct ft_waiter *chain;
-    if (release_lock(self, thread, saved, &chain) < 0) {
+    if (ft_condlock_release(self, thread, saved, &chain) < 0) {
         enum ended ended = go == NULL ? RAISED : give_up(self, go, thread, FT_REASON_LOOKING, RAISED);
         ft_announce(&side, NULL, thread);
         ft_forget(&thread->seat->waiter);
@@ -308,7 +147,7 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     }
     else {
         ft_forget(&thread->seat->waiter);
-        if (retake_lock(self, thread, &saved) < 0) {
+        if (ft_condlock_retake(self, thread, &saved) < 0) {
             return -1;
         }
     }
@@ -335,7 +174,7 @@ condition_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
     struct ft_thread *thread = ft_self();
     int64_t deadline;
     if (thread == NULL || ft_parse_wait("wait", args, nargs, kwnames, &deadline) < 0
-        || check_owned(SELF(op), thread, "wait") < 0) {
+        || ft_condlock_check_owned(SELF(op), thread, "wait") < 0) {
         return NULL;
     }
     int outcome = wait_until(SELF(op), thread, deadline == FT_NO_WAIT ? ft_os_now() : deadline);
@@ -369,7 +208,7 @@ condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
             return result;
         }
         Py_DECREF(result);
-        if (check_owned(SELF(op), thread, "wait") < 0 || wait_until(SELF(op), thread, deadline) < 0) {
+        if (ft_condlock_check_owned(SELF(op), thread, "wait") < 0 || wait_until(SELF(op), thread, deadline) < 0) {
             return NULL;
         }
     }
@@ -399,7 +238,7 @@ notify(PyObject *op, uint64_t n)
 {
     CHECK_MADE(op)
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || check_owned(SELF(op), thread, "notify") < 0) {
+    if (thread == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0) {
         return NULL;
     }
     bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_engine_if_loaded() == NULL;
@@ -497,7 +336,7 @@ condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     CHECK_MADE(op)
     struct ft_thread *thread = ft_self();
-    int owned = thread == NULL ? -1 : is_owned(SELF(op), thread);
+    int owned = thread == NULL ? -1 : ft_condlock_is_owned(SELF(op), thread);
     return owned < 0 ? NULL : PyBool_FromLong(owned);
 }
 
@@ -507,8 +346,8 @@ condition_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     CHECK_MADE(op)
     PyObject *state = Py_None;
-    int found = call_optional(SELF(op), "_release_save", NULL, &state);
-    if (found < 0 || (found == 0 && call(SELF(op), "release") < 0)) {
+    int found = ft_condlock_call_optional(SELF(op), "_release_save", NULL, &state);
+    if (found < 0 || (found == 0 && ft_condlock_call(SELF(op), "release") < 0)) {
         return NULL;
     }
     return state;
@@ -519,8 +358,8 @@ condition_acquire_restore(PyObject *op, PyObject *state)
 {
     CHECK_MADE(op)
     PyObject *result = Py_None;
-    int found = call_optional(SELF(op), "_acquire_restore", state, &result);
-    if (found < 0 || (found == 0 && call(SELF(op), "acquire") < 0)) {
+    int found = ft_condlock_call_optional(SELF(op), "_acquire_restore", state, &result);
+    if (found < 0 || (found == 0 && ft_condlock_call(SELF(op), "acquire") < 0)) {
         return NULL;
     }
     return result;
