@@ -294,10 +294,10 @@ def test_no_time_runs_out_during_the_action(new: Callable[..., Any], puppets: An
 
     barrier = new(2, action)
     one, two, late = puppets(3)
-    meetings = [puppet.start(barrier.wait, 1.0) for puppet in (one, two)]
+    meetings = [puppet.start(barrier.wait, 0.6) for puppet in (one, two)]
     assert started.wait(LIMIT)
     too_late = late.start(barrier.wait, 0.05)
-    finished, _ = wait_for_futures([*meetings, too_late], 1.2)  # longer than any of them would wait
+    finished, _ = wait_for_futures([*meetings, too_late], 0.7)  # longer than any of them would wait
     assert not finished and not barrier.broken
     go.set()
     assert sorted(meeting.result(LIMIT) for meeting in meetings) == [0, 1]

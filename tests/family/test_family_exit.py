@@ -65,12 +65,11 @@ def churning():
             seven.barrier.wait(0.001)
         except BrokenBarrierError:
             seven.barrier.reset()
+    locks = [getattr(each, call) for each in (seven.lock, seven.rlock, seven.semaphore, seven.bounded)
+             for call in ("acquire", "release")]
     for _ in range(2):
-        for each in (seven.lock, seven.rlock, seven.semaphore, seven.bounded):
-            forever(each.acquire, each.release)
-        forever(converse)
-        forever(meet)
-        forever(seven.event.set, seven.event.clear, lambda: seven.event.wait(0.0001))
+        forever(*locks)
+        forever(converse, meet, seven.event.set, seven.event.clear, lambda: seven.event.wait(0.0001))
     before = stats().contended
     until(lambda: stats().contended > before + 20)
     return seven
@@ -81,7 +80,7 @@ def ends(code: str, expect_code: int = 0, expect_err: str = "") -> None:
     run_isolated(DAEMONS + code, expect_code=expect_code, expect_err=expect_err, timeout=60)
 
 
-@pytest.mark.parametrize("_", range(6))
+@pytest.mark.parametrize("_", range(5))
 def test_exit_with_blocked_and_churning_daemons(_: int) -> None:
     ends("kept = blocked(), relocking(), churning()")
 
@@ -110,8 +109,8 @@ def test_exit_handler_that_contends() -> None:
     ends(
         """
 import atexit
-from support.family_forks import use_anew
-atexit.register(use_anew)
+from support.family_forks import use_together
+atexit.register(use_together, Seven(), 12)
 kept = blocked(), churning()
 """
     )

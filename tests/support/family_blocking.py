@@ -194,7 +194,7 @@ CALLS["with Semaphore"] = Call(
     idle=no_permits,
 )
 
-TIMEOUT = 0.4
+TIMEOUT = 0.25
 TIMED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
     "Lock": (Lock, Lock.acquire, lambda lock: lock.acquire(timeout=TIMEOUT)),
     "RLock": (RLock, RLock.acquire, lambda lock: lock.acquire(timeout=TIMEOUT)),
