@@ -88,30 +88,24 @@ def test_never_more_inside_than_permits(module: ModuleType, name: str, permits: 
 def test_permits_are_conserved(module: ModuleType, rng: random.Random) -> None:
     """Those handed out by release(n) and those taken are equally many, with timeouts in between."""
     semaphore, given, taken = module.Semaphore(0), [0] * 2, [0] * 4
-    over = threading.Event()
+    all_given, last = threading.Event(), threading.Barrier(2, lambda: all_given.set())
 
-    def body(me: int, own: random.Random) -> None:
-        if me < 2:
-            for _ in range(800):
-                n = own.randrange(1, 4)
-                semaphore.release(n)
-                given[me] += n
-        else:
-            while True:
-                last = over.is_set()  # read once: a permit is counted only if it was taken
-                if semaphore.acquire(timeout=0 if last else own.random() * 1e-3):
-                    taken[me - 2] += 1
-                elif last:
-                    break
+    def give(me: int, own: random.Random) -> None:
+        for _ in range(800):
+            n = own.randrange(1, 4)
+            semaphore.release(n)
+            given[me] += n
+        last.wait(LIMIT)
 
-    def both(me: int, own: random.Random) -> None:
-        body(me, own)
-        if me < 2:
-            arrived.wait(LIMIT)
-            over.set()
+    def take(me: int, own: random.Random) -> None:
+        while True:
+            over = all_given.is_set()  # before the try: if it fails then, there is nothing more to come
+            if semaphore.acquire(timeout=own.random() * 1e-3):
+                taken[me] += 1
+            elif over:
+                return
 
-    arrived = threading.Barrier(2)
-    crowd(both, 6, rng)
+    crowd(lambda me, own: give(me, own) if me < 2 else take(me - 2, own), 6, rng)
     assert sum(taken) == sum(given)
 
 
