@@ -12,9 +12,25 @@
  *                                       3 word: Revoking -> 0
  *
  * Both write first and read then, sequentially consistent (Dekker): the reader sees that
- * Bias is gone, or the writer sees the tag. From 3 on the word alone decides, and the
- * policy in Go never hears of any of this. A tag is taken back by an exchange: what it was
- * at that moment says whether the word counts it.
+ * Bias is gone, or the writer sees the tag. The writer counts before it changes the tag, so
+ * the count may be one too high while Revoking stands, never too low. Nobody is parked while
+ * Bias or Revoking stands, so uncounting a reader that is gone never has to hand over. From
+ * 3 on the word alone decides; Go keeps both bits and answers Retry to a writer that meets
+ * them. Bias is set by one compare-and-swap from a word without writer and flags.
+ *
+ *   tag        word          does the thread read?        who ends it
+ *   0          -             no, or the word counts it    -
+ *                            and the tag is not noted yet
+ *   Published  Bias          yes                          owner: exchange -> 0
+ *   Published  no Bias       not decided yet, or it does  owner: compare-and-swap -> 0 if it
+ *                            and is about to be counted   retracts (failing, it reads), exchange
+ *                                                         -> 0 if it releases;
+ *                                                         writer: word + 1, then -> Counted
+ *   Counted    counts it     yes                          owner: exchange -> 0, then word - 1
+ *
+ * The registry's lock keeps the list of records together, and lets a second writer wait for
+ * the end of a revocation instead of asking again and again. golib/locks explores this
+ * protocol step by step (explore_read_test.go).
  *
  * After BRAVO (Dice and Kogan, USENIX ATC 2019) and hazard pointers (Michael, 2004); there a
  * writer waits for published readers to leave, here it counts them and waits as for all
