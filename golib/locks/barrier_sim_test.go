@@ -126,7 +126,7 @@ func (s *barrierSim) check() error {
 	}
 	q := lot.Enter(keyOf(&s.b.word))
 	defer q.Leave()
-	return s.b.checkEntered(q, 0)
+	return s.b.checkEntered(q, woken{})
 }
 
 // barrierTable is the comment on Barrier's word for three parties, as data; lonelyTable is
@@ -138,13 +138,13 @@ var (
 
 func barrierRow(s uint64) (string, uint64) { return fmt.Sprint(s >> OwnerShift), s & flagsMask }
 
-func (b *Barrier) checkEntered(q *parking.Queue, notified int) error {
+func (b *Barrier) checkEntered(q *parking.Queue, notified woken) error {
 	s := b.word.load()
 	arrived := s >> OwnerShift
 	if flags := s & flagsMask; arrived >= b.parties || flags > BarrierFull || flags == BarrierBroken && arrived > 0 {
 		return fmt.Errorf("word %#x is illegal for %d parties", s, b.parties)
 	}
-	if int(arrived) != q.Len(parking.Exclusive) || notified > 0 {
+	if int(arrived) != q.Len(parking.Exclusive) || notified != (woken{}) {
 		return fmt.Errorf("word %#x with %d in the queue, %d notified", s, q.Len(parking.Exclusive), notified)
 	}
 	if q.Len(parking.Shared) > 0 && s&BarrierFull == 0 {

@@ -43,9 +43,10 @@ func intervalRow(s uint64) (string, uint64) {
 
 // rwTable is the comment on ReaderWriterLock's word, as data, without bias.
 var rwTable = table{
-	"free": {0, RWWritersParked | RWWoken, RWWritersParked | RWWoken | RWReadersParked},
-	"read": append([]uint64{0}, parkedWriters(0, RWReadersParked)...),
-	"written": append([]uint64{0, RWReadersParked, RWReadersParked | RWOwed},
+	"free": {0, RWWritersParked | RWWoken, RWWritersParked | RWWoken | RWReadersParked, RWReadersParked | RWWoken},
+	"read": append([]uint64{0, RWReadersParked | RWWoken}, parkedWriters(0, RWReadersParked)...),
+	"written": append([]uint64{0, RWReadersParked, RWReadersParked | RWOwed,
+		RWReadersParked | RWWoken, RWReadersParked | RWOwed | RWWoken},
 		parkedWriters(0, RWReadersParked, RWReadersParked|RWOwed)...),
 }
 
@@ -71,12 +72,18 @@ func rwRow(s uint64) (string, uint64) {
 	return "free", s & flagsMask
 }
 
+// woken counts the notified waiters of a key by their kind.
+type woken [2]int
+
 // checkQueue is what both locks ask of a queue.
-func checkQueue(q *parking.Queue, notified int, free bool) error {
-	if want := min(notified, 1); notified > 1 || (q.Notified() != nil) != (want == 1) {
-		return fmt.Errorf("%d waiters are notified, the queue knows %v", notified, q.Notified())
+func checkQueue(q *parking.Queue, notified woken, free bool) error {
+	if n := notified[parking.Exclusive]; n > 1 || (q.Notified() != nil) != (n == 1) {
+		return fmt.Errorf("%d waiters are notified, the queue knows %v", n, q.Notified())
 	}
-	if free && q.Len(parking.Exclusive) > 0 && notified == 0 {
+	if n := notified[parking.Shared]; n != q.NotifiedShared() {
+		return fmt.Errorf("%d shared waiters are notified, the queue knows %d", n, q.NotifiedShared())
+	}
+	if free && q.Len(parking.Exclusive) > 0 && q.Notified() == nil {
 		return fmt.Errorf("free with %d parked, and nobody is on its way", q.Len(parking.Exclusive))
 	}
 	if q.Due && q.Len(parking.Exclusive) == 0 || q.Owed && q.Len(parking.Shared) == 0 {
@@ -86,11 +93,10 @@ func checkQueue(q *parking.Queue, notified int, free bool) error {
 }
 
 // notifiedOf counts the notified waiters of a key. It enters the lot.
-func notifiedOf(key uintptr) int {
-	n := 0
+func notifiedOf(key uintptr) (n woken) {
 	for _, w := range lot.Snapshot() {
 		if w.Key == key && w.State == parking.Notified {
-			n++
+			n[w.Kind]++
 		}
 	}
 	return n
@@ -104,7 +110,7 @@ func (l *IntervalLock) check() error {
 	return l.checkEntered(q, notified)
 }
 
-func (l *IntervalLock) checkEntered(q *parking.Queue, notified int) error {
+func (l *IntervalLock) checkEntered(q *parking.Queue, notified woken) error {
 	s := l.word.load()
 	row, flags := intervalRow(s)
 	t := intervalTable
@@ -127,7 +133,7 @@ func (l *ReaderWriterLock) check() error {
 	return l.checkEntered(q, notified)
 }
 
-func (l *ReaderWriterLock) checkEntered(q *parking.Queue, notified int) error {
+func (l *ReaderWriterLock) checkEntered(q *parking.Queue, notified woken) error {
 	s := l.word.load()
 	row, flags := rwRow(s)
 	if !rwTable.legal(row, flags) {
@@ -136,8 +142,8 @@ func (l *ReaderWriterLock) checkEntered(q *parking.Queue, notified int) error {
 	if want := l.flags(q); flags != want {
 		return fmt.Errorf("word %#x: flags %#b, the queue says %#b", s, flags, want)
 	}
-	if q.Len(parking.Shared) > 0 && q.Len(parking.Exclusive) == 0 && row != "written" {
-		return fmt.Errorf("word %#x: readers are kept out by nobody", s)
+	if q.Len(parking.Shared) > 0 && open(s) && q.NotifiedShared() == 0 {
+		return fmt.Errorf("word %#x: readers are kept out by nobody, and none is on its way", s)
 	}
 	return checkQueue(q, notified, row == "free")
 }

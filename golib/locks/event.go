@@ -75,5 +75,5 @@ func (e *Event) Set() *parking.Waiter {
 	for s := e.word.load(); !e.word.cas(s, EventSet); {
 		s = e.word.load()
 	}
-	return q.GrantShared(nil)
+	return q.GrantShared()
 }

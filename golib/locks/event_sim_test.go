@@ -67,18 +67,18 @@ func (s *eventSim) check() error {
 	}
 	q := lot.Enter(keyOf(&s.e.word))
 	defer q.Leave()
-	return s.e.checkEntered(q, 0)
+	return s.e.checkEntered(q, woken{})
 }
 
 // eventTable is the comment on Event's word, as data.
 var eventTable = table{"": {0, EventParked, EventSet}}
 
-func (e *Event) checkEntered(q *parking.Queue, notified int) error {
+func (e *Event) checkEntered(q *parking.Queue, notified woken) error {
 	s := e.word.load()
 	if !eventTable.legal("", s) {
 		return fmt.Errorf("word %#x is illegal", s)
 	}
-	if parked := s&EventParked != 0; parked != (q.Len(parking.Shared) > 0) || q.Len(parking.Exclusive) > 0 || notified > 0 {
+	if parked := s&EventParked != 0; parked != (q.Len(parking.Shared) > 0) || q.Len(parking.Exclusive) > 0 || notified != (woken{}) {
 		return fmt.Errorf("word %#x with %d in the queue, %d notified", s, q.Len(parking.Shared), notified)
 	}
 	return nil

@@ -73,6 +73,10 @@ func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 		if way == byToken {
 			th.tokens--
 			th.at("woken")
+			if th.w.State.Load() == parking.Granted { // C looks before it asks
+				th.w.Forget()
+				return true
+			}
 			grab()
 			v = p.contend(th.w)
 			continue
@@ -159,7 +163,7 @@ func (l exploredRW) perform(th *thread, op string) {
 			th.hold(writing)
 		}
 	case "read", "timed-read", "signalled-read":
-		if l.TryRLock() || th.wait(readSide{l.ReaderWriterLock}, l.ContendRead(th.w), other, func() {}) {
+		if l.TryRLock() || l.read(th, other) {
 			th.hold(reading)
 		}
 	case "unlock":
@@ -174,6 +178,27 @@ func (l exploredRW) perform(th *thread, op string) {
 	default:
 		panic(op)
 	}
+}
+
+// exploredRead delivers what a reader wakes as it comes.
+type exploredRead struct {
+	th *thread
+	l  *ReaderWriterLock
+}
+
+func (p exploredRead) contend(w *parking.Waiter) Verdict {
+	v, chain := p.l.ContendRead(w)
+	p.th.deliver(chain)
+	return v
+}
+
+func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+	return p.l.WithdrawRead(w, why)
+}
+
+func (l exploredRW) read(th *thread, other int) bool {
+	p := exploredRead{th, l.ReaderWriterLock}
+	return th.wait(p, p.contend(th.w), other, func() {})
 }
 
 func (l exploredRW) unlock(th *thread) {
@@ -219,6 +244,9 @@ func TestExploreReaderWriter(t *testing.T) {
 		{"lock unlock", "timed unlock", "read unlock", "tick"},
 		{"lock unlock", "grab unlock", "timed-read unlock", "tick"},
 		{"read unlock", "timed unlock", "signalled-read unlock"},
+		{"lock unlock lock unlock", "read unlock", "lock unlock", "tick"}, // a notified reader is admitted
+		{"lock unlock lock unlock", "read unlock", "timed-read unlock"},
+		{"lock unlock lock unlock", "read unlock", "signalled-read unlock"},
 		{"read unlock", "signalled unlock", "lock unlock", "tick"},
 		{"read unlock", "timed unlock", "grab unlock", "tick"},
 	} {

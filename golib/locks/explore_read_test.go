@@ -138,7 +138,8 @@ func (l *exploredReads) read(th *thread, bias bool, other int) bool {
 		return true
 	}
 	th.at("contend")
-	if !th.wait(readSide{l.ReaderWriterLock}, l.ContendRead(th.w), other, func() {}) {
+	p := exploredRead{th, l.ReaderWriterLock}
+	if !th.wait(p, p.contend(th.w), other, func() {}) {
 		return false
 	}
 	th.at("granted")
@@ -172,7 +173,7 @@ func (l *exploredReads) uncount(th *thread) {
 	for {
 		th.at("uncount")
 		s := l.word.load()
-		if s>>OwnerShift == 1 && s&rwQueueFlags != 0 {
+		if s>>OwnerShift == 1 && !freeable(s) {
 			th.at("release")
 			th.release(l.ReleaseRead())
 			return
@@ -333,7 +334,7 @@ func (l *exploredReads) checkWorld(x *world) error {
 	return nil
 }
 
-func (l *exploredReads) checkEntered(q *parking.Queue, notified int) error {
+func (l *exploredReads) checkEntered(q *parking.Queue, notified woken) error {
 	s := l.word.v
 	if mode := s & (RWBias | RWRevoking); mode != 0 {
 		if s&(RWWriter|rwQueueFlags) != 0 || mode == RWBias|RWRevoking || q.Len(parking.Exclusive)+q.Len(parking.Shared) > 0 {

@@ -51,7 +51,7 @@ type thread struct {
 // subject is a lock under exploration.
 type subject interface {
 	perform(th *thread, op string)
-	checkEntered(q *parking.Queue, notified int) error
+	checkEntered(q *parking.Queue, notified woken) error
 	theWord() *word
 }
 
@@ -249,6 +249,9 @@ func (x *world) shared(b []byte) []byte {
 		}
 		small := place<<32 | uint64(th.tokens)<<24 | uint64(th.holding)<<16 | uint64(th.w.State.Load())<<8 | number(th.w.InQueue())
 		b = add(add(b, small), uint64(th.w.HeadSince()))
+		if th.w.InQueue() && th.w.Kind() == parking.Shared {
+			b = add(b, uint64(th.w.Since))
+		}
 	}
 	if s, ok := x.lock.(sharer); ok {
 		b = s.share(x, b)
@@ -269,7 +272,8 @@ func (x *world) name() uint64 {
 
 // check looks for what must never be.
 func (x *world) check() error {
-	writers, readers, notified := 0, 0, 0
+	writers, readers := 0, 0
+	var notified woken
 	for _, th := range x.threads {
 		switch {
 		case th.holding == writing:
@@ -281,7 +285,7 @@ func (x *world) check() error {
 			return fmt.Errorf("thread %c has %d wake-ups", 'A'+th.w.ID-FirstID, th.tokens)
 		}
 		if th.w.InQueue() && th.w.State.Load() == parking.Notified {
-			notified++
+			notified[th.w.Kind()]++
 		}
 	}
 	if writers > 1 || writers > 0 && readers > 0 {

@@ -100,7 +100,7 @@ func TestStressSemaphore(t *testing.T) {
 	stop := make(chan struct{})
 	watcher := watch(t, stop, func() (*parking.Queue, func() error) {
 		q := lot.Enter(keyOf(&m.word))
-		return q, func() error { return m.checkEntered(q, 0) }
+		return q, func() error { return m.checkEntered(q, woken{}) }
 	})
 	together(t, goroutines, func(_ int, r *rand.Rand) {
 		for range rounds {

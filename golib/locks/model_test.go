@@ -22,11 +22,13 @@ type model struct {
 	writer  int // actor, or none
 	readers int
 	queue   [2][]int // actors in order of arrival
-	woken   int      // actor, or none
+	woken   int      // actor on the exclusive side, or none
 	due     bool
 	owed    bool
 
 	arrived []int   // by actor; 0: not waiting
+	since   []int64 // by actor: when it arrived
+	coming  []bool  // by actor: a notified one of the shared side
 	head    []int64 // by actor: when it became the longest exclusive waiter; 0: not yet
 	phases  []phase
 	kinds   []parking.Kind
@@ -39,7 +41,7 @@ const none = -1
 func newModel(actors int, interval int64) *model {
 	return &model{
 		interval: interval, clock: 1, writer: none, woken: none,
-		arrived: make([]int, actors), head: make([]int64, actors), phases: make([]phase, actors),
+		arrived: make([]int, actors), since: make([]int64, actors), coming: make([]bool, actors), head: make([]int64, actors), phases: make([]phase, actors),
 		kinds: make([]parking.Kind, actors), tokens: make([]int, actors), granted: make([]bool, actors),
 	}
 }
@@ -61,7 +63,7 @@ func (m *model) startHead() {
 func (m *model) park(a int, k parking.Kind) {
 	if m.arrived[a] == 0 {
 		m.arrivals++
-		m.arrived[a], m.head[a] = m.arrivals, 0
+		m.arrived[a], m.since[a], m.head[a] = m.arrivals, m.clock, 0
 	}
 	m.phases[a], m.kinds[a] = asleep, k
 	m.queue[k] = append(m.queue[k], a)
@@ -78,13 +80,14 @@ func (m *model) unpark(a int) {
 	if m.woken == a {
 		m.woken = none
 	}
+	m.coming[a] = false
 	m.owed = m.owed && m.waiting(parking.Shared) > 0
 	m.startHead()
 }
 
 // grant lets a waiter have the lock; it will learn so when it is awake.
 func (m *model) grant(a int) {
-	if m.woken != a {
+	if m.woken != a && !m.coming[a] {
 		m.tokens[a] = 1
 	}
 	m.unpark(a)
@@ -94,7 +97,15 @@ func (m *model) grant(a int) {
 		return
 	}
 	m.writer = a
-	m.owed = m.waiting(parking.Shared) > 0
+	m.overtake()
+}
+
+// overtake is a queued writer's going ahead of the queued readers.
+func (m *model) overtake() { m.owed = m.owed || m.lateReaders() }
+
+func (m *model) lateReaders() bool {
+	q := m.queue[parking.Shared]
+	return len(q) > 0 && m.clock-m.since[q[0]] >= m.interval
 }
 
 func (m *model) notify() {
@@ -102,6 +113,23 @@ func (m *model) notify() {
 		m.woken = m.longest()
 		m.tokens[m.woken] = 1
 	}
+}
+
+func (m *model) notifyReaders() {
+	for _, a := range m.queue[parking.Shared] {
+		if !m.coming[a] {
+			m.coming[a], m.tokens[a] = true, 1
+		}
+	}
+}
+
+// baton says whether somebody is on his way whom a release may leave the lock to.
+func (m *model) baton() bool {
+	on := m.woken != none
+	if m.waiting(parking.Exclusive) == 0 {
+		on = slices.Contains(m.coming, true)
+	}
+	return on && !m.due && !m.owed
 }
 
 func (m *model) admit() {
@@ -148,8 +176,11 @@ func (m *model) do(st step) {
 	case actDowngrade:
 		m.writer, m.readers = none, 1
 		m.hold(a, reading)
-		if m.waiting(parking.Exclusive) == 0 || m.owed {
+		switch {
+		case m.owed:
 			m.admit()
+		case m.waiting(parking.Exclusive) == 0:
+			m.notifyReaders()
 		}
 	case actCede:
 		if m.waiting(parking.Exclusive) > 0 {
@@ -181,18 +212,18 @@ func (m *model) release(a int, judge bool) {
 	m.hold(a, outside)
 	if wasReading {
 		m.readers--
-		if m.readers == 0 && m.waiting(parking.Exclusive) > 0 {
-			m.grant(m.longest())
+		if m.readers > 0 {
+			return
 		}
-		return
 	}
 	m.writer = none
-	writers, readers := m.waiting(parking.Exclusive), m.waiting(parking.Shared)
+	writers := m.waiting(parking.Exclusive)
 	switch {
-	case !judge && m.woken != none && !m.due && !m.owed:
-	case readers > 0 && (writers == 0 || m.owed):
+	case !judge && m.baton():
+	case m.owed, writers == 0 && m.lateReaders():
 		m.admit()
 	case writers == 0:
+		m.notifyReaders()
 	case m.due || m.late():
 		m.grant(m.longest())
 	default:
@@ -207,14 +238,26 @@ func (m *model) wake(a int) {
 		m.hold(a, reading)
 	case m.granted[a]:
 		m.hold(a, writing)
+	case m.kinds[a] == parking.Shared:
+		m.comeToRead(a)
 	case m.vacant():
 		m.unpark(a)
 		m.take(a, parking.Exclusive)
-		m.owed = m.waiting(parking.Shared) > 0
+		m.overtake()
 	default:
 		m.due = m.due || m.late()
 		m.woken = none
 	}
+}
+
+func (m *model) comeToRead(a int) {
+	if !m.may(parking.Shared) {
+		m.coming[a] = false
+		return
+	}
+	m.unpark(a)
+	m.take(a, parking.Shared)
+	m.notifyReaders()
 }
 
 func (m *model) giveUp(a int, next phase) {
@@ -230,7 +273,7 @@ func (m *model) giveUp(a int, next phase) {
 	}
 	switch {
 	case m.writer == none && m.waiting(parking.Exclusive) == 0:
-		m.admit()
+		m.notifyReaders()
 	case m.vacant() && m.waiting(parking.Exclusive) > 0:
 		m.notify()
 	}
@@ -244,7 +287,12 @@ func (m *model) look(wordOf func(*model) uint64) view {
 		}
 	}
 	if m.woken != none {
-		v.Woken = uint64(FirstID + m.woken)
+		v.Woken[parking.Exclusive] = []uint64{uint64(FirstID + m.woken)}
+	}
+	for _, a := range m.queue[parking.Shared] {
+		if m.coming[a] {
+			v.Woken[parking.Shared] = append(v.Woken[parking.Shared], uint64(FirstID+a))
+		}
 	}
 	return v
 }
@@ -266,7 +314,7 @@ func (m *model) intervalWord() uint64 {
 
 func (m *model) rwWord() uint64 {
 	w := flag(m.waiting(parking.Exclusive) > 0, RWWritersParked) | flag(m.waiting(parking.Shared) > 0, RWReadersParked) |
-		flag(m.woken != none, RWWoken) | flag(m.due, RWHandoff) | flag(m.owed, RWOwed)
+		flag(m.woken != none || m.waiting(parking.Exclusive) == 0 && slices.Contains(m.coming, true), RWWoken) | flag(m.due, RWHandoff) | flag(m.owed, RWOwed)
 	if m.writer != none {
 		return w | writerWord(uint64(FirstID+m.writer))
 	}

@@ -35,7 +35,7 @@ func (l *ReaderWriterLock) inlineUnlock() bool {
 func (l *ReaderWriterLock) inlineRUnlock() bool {
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && s&rwQueueFlags != 0 {
+		if s>>OwnerShift == 1 && !freeable(s) {
 			return false
 		}
 		if l.word.cas(s, s-oneReader) {
@@ -88,7 +88,9 @@ func (s *rwSim) do(st step) {
 
 func (s *rwSim) contend(a *actor, k parking.Kind) {
 	if k == parking.Shared {
-		a.after(s.l.ContendRead(a.w), reading, k)
+		v, chain := s.l.ContendRead(a.w)
+		s.deliver(chain)
+		a.after(v, reading, k)
 	} else {
 		a.after(s.l.ContendWrite(a.w), writing, k)
 	}
@@ -122,7 +124,9 @@ func (s *rwSim) doWaiting(a *actor, act action) {
 		s.contend(a, a.kind)
 	case actGrab:
 		a.consume()
-		s.l.grab(a.w.ID)
+		if a.kind == parking.Exclusive {
+			s.l.grab(a.w.ID)
+		}
 		s.contend(a, a.kind)
 	case actGiveUp:
 		s.withdraw(a, TimedOut, outside)
@@ -144,7 +148,7 @@ func (s *rwSim) withdraw(a *actor, why Reason, next phase) {
 	held := writing
 	if a.kind == parking.Shared {
 		held = reading
-		v = s.l.WithdrawRead(a.w, why)
+		v, chain = s.l.WithdrawRead(a.w, why)
 	} else {
 		v, chain = s.l.WithdrawWrite(a.w, why)
 	}

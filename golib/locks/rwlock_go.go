@@ -13,9 +13,13 @@ import (
 type readSide struct{ l *ReaderWriterLock }
 type writeSide struct{ l *ReaderWriterLock }
 
-func (p readSide) contend(w *parking.Waiter) Verdict { return p.l.ContendRead(w) }
+func (p readSide) contend(w *parking.Waiter) Verdict {
+	v, chain := p.l.ContendRead(w)
+	parking.Wake(chain)
+	return v
+}
 func (p readSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why), nil
+	return p.l.WithdrawRead(w, why)
 }
 
 func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
@@ -55,7 +59,7 @@ func (l *ReaderWriterLock) RLockContext(ctx context.Context) error {
 
 func (l *ReaderWriterLock) rlockSlow(ctx context.Context) error {
 	w := newSleeper()
-	return sleep(ctx, readSide{l}, w, l.ContendRead(w))
+	return sleep(ctx, readSide{l}, w, readSide{l}.contend(w))
 }
 
 // RUnlock gives a read lock up. It panics when nobody reads.
@@ -66,7 +70,7 @@ func (l *ReaderWriterLock) RUnlock() {
 		if n == 0 || s&RWWriter != 0 {
 			panic("locks: RUnlock of a ReaderWriterLock that nobody reads")
 		}
-		if n == 1 && s&rwQueueFlags != 0 {
+		if n == 1 && !freeable(s) {
 			parking.Wake(l.ReleaseRead())
 			return
 		}

@@ -168,16 +168,16 @@ func (s *semaphoreSim) check() error {
 	}
 	q := lot.Enter(keyOf(&s.m.word))
 	defer q.Leave()
-	return s.m.checkEntered(q, 0)
+	return s.m.checkEntered(q, woken{})
 }
 
-func (m *Semaphore) checkEntered(q *parking.Queue, notified int) error {
+func (m *Semaphore) checkEntered(q *parking.Queue, notified woken) error {
 	s := m.word.load()
 	row, flags := semaphoreRow(s)
 	if !semaphoreTable.legal(row, flags) {
 		return fmt.Errorf("word %#x: flags %#b are illegal with permits: %s", s, flags, row)
 	}
-	if flags != flag(q.Len(parking.Exclusive) > 0, SemaphoreParked) || q.Len(parking.Shared) > 0 || notified > 0 {
+	if flags != flag(q.Len(parking.Exclusive) > 0, SemaphoreParked) || q.Len(parking.Shared) > 0 || notified != (woken{}) {
 		return fmt.Errorf("word %#x with %d in the queue, %d notified", s, q.Len(parking.Exclusive), notified)
 	}
 	return nil

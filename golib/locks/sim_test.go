@@ -198,7 +198,7 @@ func (a *actor) after(v Verdict, held phase, k parking.Kind) {
 type view struct {
 	Word   uint64
 	Queues [2][]uint64 // ids in order of service
-	Woken  uint64      // id of the notified waiter
+	Woken  [2][]uint64 // ids of the notified
 	Phases []phase
 	Tokens []int
 }
@@ -208,7 +208,7 @@ func (s *simulation) view(w *word) view {
 	for _, x := range lot.Snapshot() {
 		v.Queues[x.Kind] = append(v.Queues[x.Kind], x.ID)
 		if x.State == parking.Notified {
-			v.Woken = x.ID
+			v.Woken[x.Kind] = append(v.Woken[x.Kind], x.ID)
 		}
 	}
 	for _, a := range s.actors {
@@ -239,7 +239,8 @@ func (s *simulation) key(w *word, q *parking.Queue, interval int64, more ...func
 	}
 	slices.Sort(all)
 	late := q.Head(parking.Exclusive) != nil && q.HeadWaited() >= interval
-	return fmt.Sprint(all, state&flagsMask, late, q.Due, q.Owed)
+	lateShared := q.Len(parking.Shared) > 0 && q.SharedWaited() >= interval
+	return fmt.Sprint(all, state&flagsMask, late, lateShared, q.Due, q.Owed)
 }
 
 // checkWaiters holds between two steps, whatever the lock: who sleeps has a wake-up

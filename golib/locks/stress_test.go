@@ -95,13 +95,14 @@ func briefly(r *rand.Rand) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(r.IntN(200))*time.Microsecond)
 }
 
-// one is 1 for a queue whose notified waiter is known, for checks that run while the
-// lot is entered.
-func one(q *parking.Queue) int {
+// known is what a queue knows of its notified waiters, for checks that run while the lot
+// is entered.
+func known(q *parking.Queue) woken {
+	n := woken{parking.Shared: q.NotifiedShared()}
 	if q.Notified() != nil {
-		return 1
+		n[parking.Exclusive] = 1
 	}
-	return 0
+	return n
 }
 
 func TestStressInterval(t *testing.T) {
@@ -114,7 +115,7 @@ func TestStressInterval(t *testing.T) {
 			stop := make(chan struct{})
 			watcher := watch(t, stop, func() (*parking.Queue, func() error) {
 				q := lot.Enter(keyOf(&l.word))
-				return q, func() error { return l.checkEntered(q, one(q)) }
+				return q, func() error { return l.checkEntered(q, known(q)) }
 			})
 			together(t, goroutines, func(i int, r *rand.Rand) {
 				for range rounds {
@@ -176,7 +177,7 @@ func TestStressReaderWriter(t *testing.T) {
 	stop := make(chan struct{})
 	watcher := watch(t, stop, func() (*parking.Queue, func() error) {
 		q := lot.Enter(keyOf(&l.word))
-		return q, func() error { return l.checkEntered(q, one(q)) }
+		return q, func() error { return l.checkEntered(q, known(q)) }
 	})
 	read := func() {
 		if a != b {

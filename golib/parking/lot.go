@@ -91,8 +91,9 @@ type Queue struct {
 	Due  bool // the longest exclusive waiter is to be served next, without competition
 	Owed bool // the shared waiters are to be served before the next exclusive one
 
-	sides    [kinds]list
-	notified *Waiter // the exclusive waiter that was woken to compete, if any
+	sides          [kinds]list
+	notified       *Waiter // the exclusive waiter that was woken to compete, if any
+	notifiedShared int     // how many shared waiters were
 
 	key    uintptr
 	lot    *Lot
@@ -200,6 +201,12 @@ func (q *Queue) Head(k Kind) *Waiter { return q.sides[k].head }
 // Notified is the exclusive waiter that was woken to compete, or nil.
 func (q *Queue) Notified() *Waiter { return q.notified }
 
+// NotifiedShared is the number of shared waiters that were woken to compete.
+func (q *Queue) NotifiedShared() int { return q.notifiedShared }
+
+// SharedWaited is how long the longest shared waiter has waited.
+func (q *Queue) SharedWaited() int64 { return q.Now() - q.sides[Shared].head.Since }
+
 // HeadWaited is how long the longest exclusive waiter has been the longest.
 func (q *Queue) HeadWaited() int64 { return q.Now() - q.sides[Exclusive].head.headSince }
 
@@ -228,9 +235,7 @@ func (q *Queue) Remove(w *Waiter) {
 	side := &q.sides[w.kind]
 	wasHead := side.head == w
 	side.remove(w)
-	if q.notified == w {
-		q.notified = nil
-	}
+	q.unnotify(w)
 	if w.kind == Exclusive && wasHead {
 		q.Due = false
 		q.startHead()
@@ -268,11 +273,35 @@ func Move(w *Waiter, from, to *Queue) {
 	to.bucket.counters.Parks-- // it sleeps already
 }
 
+// NotifyShared wakes the shared waiters that sleep, to compete for the lock. They keep
+// their places. It returns the chain to wake.
+func (q *Queue) NotifyShared() (chain *Waiter) {
+	for w := q.sides[Shared].tail; w != nil; w = w.prev {
+		if w.State.Load() == Queued {
+			w.State.Store(Notified)
+			w.WakeNext, chain = chain, w
+			q.notifiedShared++
+			q.bucket.counters.Notifies++
+		}
+	}
+	return chain
+}
+
+// unnotify forgets that w was woken to compete, if it was.
+func (q *Queue) unnotify(w *Waiter) {
+	switch {
+	case q.notified == w:
+		q.notified = nil
+	case w.kind == Shared && w.State.Load() == Notified:
+		q.notifiedShared--
+	}
+}
+
 // Requeue sends a notified waiter that did not get the lock back to sleep, in
 // its place.
 func (q *Queue) Requeue(w *Waiter) {
+	q.unnotify(w)
 	w.State.Store(Queued)
-	q.notified = nil
 	q.bucket.counters.Parks++
 }
 
@@ -292,12 +321,25 @@ func (q *Queue) Grant(w *Waiter, chain *Waiter) *Waiter {
 	return w
 }
 
-// GrantShared removes all shared waiters, grants the lock to them and returns the
-// chain. Shared waiters are never awake before that, so the word may change after.
-func (q *Queue) GrantShared(chain *Waiter) *Waiter {
-	for w := q.sides[Shared].tail; w != nil; w = q.sides[Shared].tail {
+// TakeShared removes all shared waiters and returns the last of them, for GrantTaken. In
+// between the word changes: some of them may be awake.
+func (q *Queue) TakeShared() (last *Waiter) {
+	for w := q.sides[Shared].head; w != nil; w = q.sides[Shared].head {
 		q.Remove(w)
+		w.next, last = last, w
+	}
+	return last
+}
+
+// GrantTaken tells those that TakeShared returned that they hold the lock, and returns the
+// chain to wake.
+func (q *Queue) GrantTaken(last *Waiter) (chain *Waiter) {
+	for w := last; w != nil; w = last {
+		last, w.next = w.next, nil
 		chain = q.Grant(w, chain)
 	}
 	return chain
 }
+
+// GrantShared does both, for those that are never awake.
+func (q *Queue) GrantShared() *Waiter { return q.GrantTaken(q.TakeShared()) }

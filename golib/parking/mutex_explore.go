@@ -26,6 +26,9 @@ func (l *Lot) Entered(key uintptr) bool { return l.bucketOf(key).mu.held }
 // HeadSince is a part of the lot's state that a waiter keeps.
 func (w *Waiter) HeadSince() int64 { return w.headSince }
 
+// Kind is the side that a waiter has queued on.
+func (w *Waiter) Kind() Kind { return w.kind }
+
 // Debts are what the policy keeps of a key's queue, read without its bucket's lock.
 func (l *Lot) Debts(key uintptr) (due, owed bool) {
 	if q := l.bucketOf(key).find(key); q != nil {

@@ -59,7 +59,8 @@ func ft_interval_cede(lock, self unsafe.Pointer) int32 {
 
 //export ft_rw_contend_read
 func ft_rw_contend_read(lock, self unsafe.Pointer) int32 {
-	return answer(self, readerWriter(lock).ContendRead(waiter(self)), nil)
+	v, chain := readerWriter(lock).ContendRead(waiter(self))
+	return answer(self, v, chain)
 }
 
 //export ft_rw_contend_write
@@ -69,7 +70,8 @@ func ft_rw_contend_write(lock, self unsafe.Pointer) int32 {
 
 //export ft_rw_withdraw_read
 func ft_rw_withdraw_read(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why)), nil)
+	v, chain := readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why))
+	return answer(self, v, chain)
 }
 
 //export ft_rw_withdraw_write

@@ -47,6 +47,7 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone)
         .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
         .kind = FT_KIND_EXCLUSIVE,                                      \
         .flags = FT_EXCLUSIVE_FLAGS,                                    \
+        .claims = true,                                                 \
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
     }

@@ -8,6 +8,14 @@
 
 #define OF(lock_) ((ReaderWriterLock *)((char *)(lock_) - offsetof(ReaderWriterLock, lock)))
 
+/* Whether the last holder may leave without judgement: nobody is queued, or somebody who
+ * was notified is on his way and nobody is to be served before others. */
+static inline bool
+just_free(uint64_t flags)
+{
+    return flags == 0 || (flags & (FT_RW_WOKEN | FT_RW_HANDOFF | FT_RW_OWED)) == FT_RW_WOKEN;
+}
+
 /* ---- the writers' side ---- */
 
 static inline bool
@@ -84,7 +92,7 @@ static const struct ft_side write_side = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
-    .handed = true,
+    .claims = true,
 };
 
 static int
@@ -138,8 +146,7 @@ unwrite_slow(ReaderWriterLock *lock, struct ft_thread *self)
     for (;;) {
         uint64_t s = ft_rw_load(lock), flags = s & FT_RW_QUEUE_FLAGS;
         const struct ft_engine *go = ft_engine_if_loaded();
-        bool leave = (flags & (FT_RW_WOKEN | FT_RW_HANDOFF | FT_RW_OWED)) == FT_RW_WOKEN;
-        if (go != NULL && flags != 0 && !leave) {
+        if (go != NULL && !just_free(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
             return 1;
         }
@@ -171,7 +178,7 @@ ft_rw_unwrite(ReaderWriterLock *lock)
 
 /* ---- the readers' side ---- */
 
-/* Counts one reader more. (A reader that is woken was granted its lock: it never tries.) */
+/* Counts one reader more. (Only newcomers try: nobody could tell for whom it was counted.) */
 static bool
 read_try(void *lock, struct ft_thread *Py_UNUSED(self))
 {
@@ -205,17 +212,16 @@ static const struct ft_side read_side = {
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
-    .handed = true,
 };
 
-/* Takes one reader out of the word. The last one in front of a parked writer hands over. */
+/* Takes one reader out of the word. The last one in front of a parked writer sends it. */
 static inline void
 uncount(ReaderWriterLock *lock, struct ft_thread *self)
 {
     for (;;) {
         uint64_t s = ft_rw_load(lock);
         const struct ft_engine *go;
-        if (s >> FT_OWNER_SHIFT == 1 && (s & FT_RW_QUEUE_FLAGS) != 0
+        if (s >> FT_OWNER_SHIFT == 1 && !just_free(s & FT_RW_QUEUE_FLAGS)
             && (go = ft_engine_if_loaded()) != NULL) {
             ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
             return;

@@ -150,13 +150,15 @@ PyDoc_STRVAR(rw_doc,
 "A lock for many readers or one writer.\n"
 "\n"
 "A waiting writer keeps new readers out; a thread that reads may read again all the\n"
-"same. Readers that a writer has gone ahead of go in before the next one, so neither\n"
-"side starves. Each thread releases what it took. What a writer wrote is seen by all\n"
-"who take the lock after it. A blocked call on the main thread answers Ctrl-C.\n"
+"same. A running writer may go ahead of those who wait, until the longest waiting one\n"
+"has been that for 5 ms; readers that have waited for 5 ms when a waiting writer goes\n"
+"ahead of them go before the next one. So neither side starves. Each thread releases\n"
+"what it took. What a writer wrote is seen by all who take the lock after it. A blocked\n"
+"call on the main thread answers Ctrl-C.\n"
 "\n"
 "Readers that meet no writer write to no shared memory (BRAVO, Dice and Kogan, USENIX\n"
-"ATC 2019); the order is that of phase-fair locks (Brandenburg and Anderson, 2010)\n"
-"with writers first.");
+"ATC 2019); writers and readers alternate as in phase-fair locks (Brandenburg and\n"
+"Anderson, 2010), but only once they have waited that long.");
 
 PyDoc_STRVAR(lock_read_doc,
 "lock_read($self, /)\n--\n\n"

@@ -105,6 +105,7 @@ contend(const struct wait *wait)
     for (;;) {
         int32_t verdict = fn(wait->lock, &wait->self->seat->waiter);
         if (FT_LIKELY(verdict != FT_VERDICT_RETRY)) {
+            ft_wake(wait->self->seat->waiter.chain);
             return verdict;
         }
         wait->side->clear_way(wait->lock);
@@ -135,6 +136,9 @@ withdraw(const struct wait *wait, int32_t why)
 static int32_t
 compete(const struct wait *wait)
 {
+    if (!wait->side->claims) {
+        return contend(wait);
+    }
     struct ft_spin spin = ft_spin_start(wait->self);
     do {
         if (wait->side->try(wait->lock, wait->self)) {

@@ -29,6 +29,9 @@ struct ft_side {
     uint32_t kind;                     /* FT_KIND_… */
     uint64_t flags;                    /* flags in the word that those who wait cause */
     bool spins;                        /* may a newcomer spin before it queues? */
+    /* Does a try that took the lock leave the thread's id in the word? Then one that was
+     * notified may try while it is queued. */
+    bool claims;
     /* Are those who wait handed what they wait for? Then it may come at any moment and
      * they spin for a little before they sleep. Those who are woken to compete do not:
      * while they sleep the others get on, and they are no sooner at their turn. */
