@@ -57,7 +57,7 @@ func (b *exploredBarrier) arrive(th *thread, op string) Outcome {
 		return Passed
 	}
 	th.at("parked", number)
-	switch other := map[string]int{"timed": byTime, "signalled": bySignal}[op]; th.sleep(other) {
+	switch other := map[string]int{"timed": byTime, "signalled": bySignal}[op]; th.sleep(other, false) {
 	case byToken:
 		th.tokens--
 	case byTime:

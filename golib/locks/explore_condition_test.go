@@ -88,7 +88,7 @@ func (x *exploredCondition) wait(th *thread, other int) {
 	th.deliver(chain)
 	th.at("asleep")
 	moved, v := false, Park
-	if th.sleep(other) == byToken {
+	if th.sleep(other, false) == byToken {
 		th.tokens--
 		if moved = !x.enlisted(th); moved {
 			th.site = 3

@@ -16,6 +16,7 @@ import (
 //	signalled, signalled-read        … or withdraws once at any moment and waits on
 //	unlock  releases what it holds, if anything
 //	cede, downgrade                  if it holds the lock
+//	naps  from now on it naps where it may
 //	tick  the interval passes
 //
 // What the C side does inline is done inline here.
@@ -25,12 +26,16 @@ const (
 	byToken = iota
 	byTime
 	bySignal
+	byClock // a nap is over
 )
 
 // sleep waits for the wake-up, or for what else may end it.
-func (th *thread) sleep(other int) int {
+func (th *thread) sleep(other int, naps bool) int {
 	return th.pause(func() []int {
 		var all []int
+		if naps {
+			all = append(all, byClock)
+		}
 		if th.tokens > 0 {
 			all = append(all, byToken)
 		}
@@ -67,9 +72,19 @@ func (th *thread) deliver(chain *parking.Waiter) {
 // wait is the waiting loop of the C side. It says whether the lock was acquired.
 func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 	th.way = other
-	for v == Park {
+	for v == Park || v == Nap {
 		th.at("parked")
-		way := th.sleep(th.way)
+		way := th.sleep(th.way, v == Nap)
+		if way == byClock {
+			th.at("napped")
+			grab()
+			v = p.contend(th.w)
+			if v == Granted {
+				th.pause(when(func() bool { return th.tokens > 0 }))
+				th.tokens--
+			}
+			continue
+		}
 		if way == byToken {
 			th.tokens--
 			th.at("woken")
@@ -139,6 +154,8 @@ func (l exploredInterval) perform(th *thread, op string) {
 			th.wait(l.IntervalLock, v, byToken, func() {})
 			th.hold(writing)
 		}
+	case "naps":
+		th.w.Naps = 1
 	case "tick":
 		th.tick(max(l.interval, 1))
 	default:
@@ -224,6 +241,10 @@ func TestExploreInterval(t *testing.T) {
 			{"lock unlock", "grab unlock", "timed unlock", "tick"},
 			{"lock unlock", "signalled unlock", "timed unlock", "tick"},
 			{"lock cede unlock", "lock unlock", "timed unlock", "tick"},
+			{"lock unlock lock unlock", "naps lock unlock", "lock unlock"},
+			{"lock unlock lock cede unlock", "naps grab unlock", "lock unlock"},
+			{"lock unlock lock unlock", "naps timed unlock", "lock unlock"},
+			{"lock unlock lock unlock", "naps signalled unlock", "grab unlock", "tick"},
 			{"lock cede unlock", "grab cede unlock", "lock cede unlock"},
 			{"lock unlock lock unlock", "signalled unlock", "grab unlock"},
 			{"timed unlock timed unlock", "timed unlock", "grab unlock", "tick"},

@@ -125,6 +125,7 @@ func when(holds func() bool) func() []int {
 func newWorld(make func() subject, programs []string) *world {
 	x := &world{lock: make(), clock: 1}
 	lot = parking.NewLot(buckets(x.lock), func() int64 { return x.clock })
+	parking.MostNaps = 2 // fewer states
 	for i, p := range programs {
 		th := &thread{world: x, w: parking.NewWaiter(uint64(FirstID + i)), program: strings.Fields(p), alive: true, holding: outside}
 		x.threads = append(x.threads, th)
@@ -248,7 +249,7 @@ func (x *world) shared(b []byte) []byte {
 			}
 		}
 		small := place<<32 | uint64(th.tokens)<<24 | uint64(th.holding)<<16 | uint64(th.w.State.Load())<<8 | number(th.w.InQueue())
-		b = add(add(b, small), uint64(th.w.HeadSince()))
+		b = add(add(b, small), uint64(th.w.HeadSince())<<8|uint64(th.w.Napped())<<1|number(th.w.Napping()))
 		if th.w.InQueue() && th.w.Kind() == parking.Shared {
 			b = add(b, uint64(th.w.Since))
 		}
@@ -284,7 +285,7 @@ func (x *world) check() error {
 		if th.tokens > 1 {
 			return fmt.Errorf("thread %c has %d wake-ups", 'A'+th.w.ID-FirstID, th.tokens)
 		}
-		if th.w.InQueue() && th.w.State.Load() == parking.Notified {
+		if th.w.InQueue() && (th.w.State.Load() == parking.Notified || th.w.Napping()) {
 			notified[th.w.Kind()]++
 		}
 	}

@@ -30,11 +30,15 @@ import (
 //
 // A lock that is handed over directly costs a context switch for each release;
 // one that lets running threads barge starves the sleeping ones. So release lets
-// them barge until the longest waiter has been the longest for the interval, then
-// it hands over: after Go's sync.Mutex (normal and starving mode), with the bound
-// made the lock's own parameter. With n waiting, nobody waits longer than n
-// intervals and one critical section of each. An interval of 0 hands over always:
-// strict first come, first served.
+// them barge until the longest waiter has been the longest for a turn (turn below:
+// the interval, or less where many wait), then it hands over: after Go's sync.Mutex
+// (normal and starving mode), with the bound made the lock's own parameter. With n
+// waiting, nobody waits longer than n turns and one critical section of each. An
+// interval of 0 hands over always: strict first come, first served.
+//
+// The notified waiter finds the lock taken again where one thread is at it all the time.
+// To be notified anew at the next release would cost that thread a system call each time;
+// so the waiter naps and looks again by itself, until its turn.
 const (
 	IntervalParked  = 1 << 0 // somebody is queued
 	IntervalWoken   = 1 << 1 // the queue's head was notified and will come
@@ -54,6 +58,11 @@ type IntervalLock struct {
 // NewIntervalLock makes a lock with an interval of at least 0.
 func NewIntervalLock(interval time.Duration) *IntervalLock {
 	return &IntervalLock{interval: max(0, int64(interval))}
+}
+
+// due says whether the longest waiter is to be served before those who run.
+func (l *IntervalLock) due(q *parking.Queue) bool {
+	return q.Due || q.HeadWaited() >= turn(l.interval, q.Len(parking.Exclusive))
 }
 
 // flags is what the word has to say of the queue.
@@ -89,12 +98,15 @@ func (l *IntervalLock) held(q *parking.Queue, owner uint64) {
 func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	state := w.State.Load()
-	if state == parking.Granted {
+	if w.State.Load() == parking.Granted {
+		napped := w.Napping()
 		w.Forget()
+		if napped {
+			return Granted
+		}
 		return Acquired
 	}
-	if state == parking.Idle {
+	if !w.InQueue() {
 		q.Count().Contended++
 	}
 	for {
@@ -102,7 +114,7 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 		owner := s >> OwnerShift
 		// Only one that was notified can have taken the word itself. Another finds its
 		// own id there when it waits for a lock that it holds, for somebody to release.
-		claimed := owner == w.ID && state == parking.Notified
+		claimed := owner == w.ID && q.Notified() == w
 		if owner == 0 {
 			if !l.word.cas(s, s|w.ID<<OwnerShift) {
 				continue
@@ -117,30 +129,35 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 			w.Forget()
 			return Acquired
 		}
-		if l.park(q, w, s) {
-			return Park
+		if v, ok := l.park(q, w, s); ok {
+			return v
 		}
 	}
 }
 
 // park queues w, provided that the word is still s, held by another. Owner and
 // flags change in one step: an owner that releases later sees the flags and comes
-// through the bucket's lock; one that released before makes this fail.
-func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) bool {
+// through the bucket's lock; one that released before makes this fail. A notified
+// waiter that is not due naps instead; then nothing changes.
+func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Verdict, done bool) {
 	notified := q.Notified()
-	if notified == w && q.HeadWaited() >= l.interval {
-		q.Due = true
+	if notified == w {
+		if l.due(q) {
+			q.Due = true
+		} else if q.Nap(w) {
+			return Nap, true
+		}
 	}
 	f := l.flagsWith(q, notified != nil && notified != w)
 	if !l.word.cas(s, s&^flagsMask|f) {
-		return false
+		return Park, false
 	}
 	if notified == w {
 		q.Requeue(w)
 	} else {
 		q.Push(w, parking.Exclusive)
 	}
-	return true
+	return Park, true
 }
 
 // Withdraw takes w, which gave up, out of the queue. It answers Acquired when the
@@ -153,8 +170,9 @@ func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain
 	if w.State.Load() == parking.Granted {
 		return Acquired, nil
 	}
+	notified := q.Notified() == w
 	q.Remove(w)
-	if l.Owner() == w.ID && w.State.Load() == parking.Notified { // its own compare-and-swap took it
+	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
 		l.held(q, w.ID)
 		return Acquired, nil
 	}
@@ -199,7 +217,7 @@ func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, ch
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
-	handOver := head != nil && (yields || q.Due || q.HeadWaited() >= l.interval)
+	handOver := head != nil && (yields || l.due(q))
 	for {
 		s := l.word.load()
 		if s>>OwnerShift != owner {

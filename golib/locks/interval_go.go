@@ -144,8 +144,8 @@ func (l *IntervalLock) Cede() {
 	_ = sleep(nil, l, w, v)
 }
 
-// Poll cedes when the longest waiter has waited for the interval. (A goroutine's
-// Lock does not read the clock; the Python type counts from the acquisition.)
+// Poll cedes when the turn of the longest waiter has come. (A goroutine's Lock does
+// not read the clock; the Python type counts from the acquisition.)
 func (l *IntervalLock) Poll() {
 	if l.word.load()&IntervalParked != 0 && l.waitedEnough() {
 		l.Cede()
@@ -155,7 +155,7 @@ func (l *IntervalLock) Poll() {
 func (l *IntervalLock) waitedEnough() bool {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	return q.Len(parking.Exclusive) > 0 && q.HeadWaited() >= l.interval
+	return q.Len(parking.Exclusive) > 0 && l.due(q)
 }
 
 // Locked says whether somebody holds the lock; it may be outdated at once.

@@ -18,6 +18,15 @@ func newIntervalSim(actors int, interval int64) *intervalSim {
 	return s
 }
 
+// newNappingSim is newIntervalSim with waiters that nap.
+func newNappingSim(actors int, interval int64) *intervalSim {
+	s := newIntervalSim(actors, interval)
+	for _, a := range s.actors {
+		a.w.Naps = 1
+	}
+	return s
+}
+
 // inlineUnlock is the release without judgement, as in C.
 func (l *IntervalLock) inlineUnlock() bool {
 	for {
@@ -87,6 +96,16 @@ func (s *intervalSim) doWaiting(a *actor, act action) {
 	switch act {
 	case actWake:
 		a.consume()
+		if a.w.State.Load() == parking.Granted { // C looks before it asks
+			a.w.Forget()
+			a.phase = writing
+			return
+		}
+		a.after(s.l.Contend(a.w), writing, parking.Exclusive)
+	case actNapped:
+		a.after(s.l.Contend(a.w), writing, parking.Exclusive)
+	case actGrabNapped:
+		s.l.grab(a.w.ID)
 		a.after(s.l.Contend(a.w), writing, parking.Exclusive)
 	case actGrab:
 		a.consume()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,8 @@ type model struct {
 	readers int
 	queue   [2][]int // actors in order of arrival
 	woken   int      // actor on the exclusive side, or none
+	naps    int      // of the woken one
+	mayNap  bool
 	due     bool
 	owed    bool
 
@@ -87,7 +90,7 @@ func (m *model) unpark(a int) {
 
 // grant lets a waiter have the lock; it will learn so when it is awake.
 func (m *model) grant(a int) {
-	if m.woken != a && !m.coming[a] {
+	if (m.woken != a || m.naps > 0) && !m.coming[a] {
 		m.tokens[a] = 1
 	}
 	m.unpark(a)
@@ -110,7 +113,7 @@ func (m *model) lateReaders() bool {
 
 func (m *model) notify() {
 	if m.woken == none {
-		m.woken = m.longest()
+		m.woken, m.naps = m.longest(), 0
 		m.tokens[m.woken] = 1
 	}
 }
@@ -188,7 +191,7 @@ func (m *model) do(st step) {
 			m.park(a, parking.Exclusive)
 			m.grant(next)
 		}
-	case actWake, actGrab:
+	case actWake, actGrab, actNapped, actGrabNapped:
 		m.wake(a)
 	case actGiveUp:
 		m.giveUp(a, outside)
@@ -244,6 +247,8 @@ func (m *model) wake(a int) {
 		m.unpark(a)
 		m.take(a, parking.Exclusive)
 		m.overtake()
+	case m.mayNap && !m.due && !m.late() && m.naps < int(parking.MostNaps):
+		m.naps++
 	default:
 		m.due = m.due || m.late()
 		m.woken = none
@@ -334,12 +339,14 @@ func TestModel(t *testing.T) {
 		word     func(*model) uint64
 	}{
 		{"interval", newIntervalSim(actors, 100), 100, (*model).intervalWord},
+		{"interval, napping", newNappingSim(actors, 100), 100, (*model).intervalWord},
 		{"strict", newIntervalSim(actors, 0), 0, (*model).intervalWord},
 		{"rw", newRWSim(actors), rwInterval, (*model).rwWord},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			useLotOf(t, c.sim)
 			m := newModel(actors, c.interval)
+			m.mayNap = strings.HasSuffix(c.name, "napping")
 			compare(t, seed, c.sim, m.do, func() view { return m.look(c.word) })
 		})
 	}

@@ -45,8 +45,8 @@ import "ft_utils/golib/parking"
 // go to sleep in their turn, and soon every operation costs one: eight threads that
 // write one time in ten are 200 times as fast for it (make bench ROWS=mix).
 //
-// Two bounds keep the competition fair. A writer that has been the longest for rwInterval
-// is handed the lock. Readers that have waited for rwInterval are let in by the next
+// Two bounds keep the competition fair. A writer that has been the longest for a turn
+// (turn below) is handed the lock. Readers that have waited for rwInterval are let in by the next
 // release when no writer waits; once a queued writer has gone ahead of such readers they
 // are owed, and go in together before the next writer (after phase-fair locks, Brandenburg
 // and Anderson, 2010).
@@ -220,6 +220,11 @@ func (l *ReaderWriterLock) took(q *parking.Queue, w *parking.Waiter) {
 	l.settle(q, writerWord(w.ID))
 }
 
+// writerDue says whether the longest waiting writer is to be served before those who run.
+func writerDue(q *parking.Queue) bool {
+	return q.Due || q.HeadWaited() >= turn(rwInterval, q.Len(parking.Exclusive))
+}
+
 // overtook is called when a writer has come out of the queue with the lock.
 func (l *ReaderWriterLock) overtook(q *parking.Queue) {
 	if q.Len(parking.Shared) > 0 && q.SharedWaited() >= rwInterval {
@@ -231,7 +236,7 @@ func (l *ReaderWriterLock) overtook(q *parking.Queue) {
 // and its flags change in one step, as in IntervalLock.park.
 func (l *ReaderWriterLock) parkWriter(q *parking.Queue, w *parking.Waiter, s uint64) bool {
 	notified := q.Notified()
-	if notified == w && q.HeadWaited() >= rwInterval {
+	if notified == w && writerDue(q) {
 		q.Due = true
 	}
 	f := s | RWWritersParked
@@ -321,7 +326,7 @@ func (l *ReaderWriterLock) pass(q *parking.Queue) (chain *parking.Waiter) {
 		return l.admit(q, 0)
 	case writer == nil:
 		chain = q.NotifyShared()
-	case q.Due || q.HeadWaited() >= rwInterval:
+	case writerDue(q):
 		return l.handOver(q, writer)
 	case q.Notified() == nil:
 		chain = q.Notify()

@@ -40,40 +40,42 @@ type actor struct {
 type action int
 
 const (
-	actLock      action = iota
-	actTry              // a failed try changes nothing
-	actUnlock           // inline where the word allows it
-	actRelease          // through the bucket although the word may not ask for it
-	actCede             // IntervalLock
-	actRead             // the other two: ReaderWriterLock
-	actTryRead          //
-	actWake             // consume the wake-up and ask
-	actGrab             // consume the wake-up, take a free word, then tell
-	actGiveUp           // the time is over
-	actPause            // a signal arrived
-	actRejoin           // its handler raised nothing
-	actQuit             // its handler raised
-	actDowngrade        //
-	actTick             // the interval passes; belongs to no actor
-	actTake             // Semaphore
-	actGive             //
-	actGiveTwo          //
-	actKeep             // a permit is used up
-	actAwait            // Event
-	actSet              //
-	actClear            //
-	actWait             // Condition
-	actNotify           // also by one that does not hold the lock: another released it
-	actNotifyAll        //
-	actArrive           // Barrier
-	actOpen             // the action returned
-	actReset            //
-	actAbort            //
+	actLock       action = iota
+	actTry               // a failed try changes nothing
+	actUnlock            // inline where the word allows it
+	actRelease           // through the bucket although the word may not ask for it
+	actCede              // IntervalLock
+	actRead              // the other two: ReaderWriterLock
+	actTryRead           //
+	actWake              // consume the wake-up and ask
+	actNapped            // the nap is over, a wake-up may be on its way
+	actGrabNapped        // the same, but it takes a free word first
+	actGrab              // consume the wake-up, take a free word, then tell
+	actGiveUp            // the time is over
+	actPause             // a signal arrived
+	actRejoin            // its handler raised nothing
+	actQuit              // its handler raised
+	actDowngrade         //
+	actTick              // the interval passes; belongs to no actor
+	actTake              // Semaphore
+	actGive              //
+	actGiveTwo           //
+	actKeep              // a permit is used up
+	actAwait             // Event
+	actSet               //
+	actClear             //
+	actWait              // Condition
+	actNotify            // also by one that does not hold the lock: another released it
+	actNotifyAll         //
+	actArrive            // Barrier
+	actOpen              // the action returned
+	actReset             //
+	actAbort             //
 	actions
 )
 
 func (a action) String() string {
-	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "grab",
+	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "napped", "grab-napped", "grab",
 		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "give", "give-two", "keep", "await", "set",
 		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort"}[a]
 }
@@ -97,9 +99,10 @@ type simulation struct {
 // useLot puts a lot with one bucket, so that all keys collide, in the place of the
 // process's, and gives it the clock.
 func useLot(tb testing.TB, now func() int64) {
-	before := lot
+	before, naps := lot, parking.MostNaps
 	lot = parking.NewLot(1, now)
-	tb.Cleanup(func() { lot = before })
+	parking.MostNaps = 2 // fewer states
+	tb.Cleanup(func() { lot, parking.MostNaps = before, naps })
 }
 
 func (s *simulation) enlist(n int) {
@@ -172,6 +175,13 @@ func (s *simulation) allowed(a *actor) []action {
 	case paused:
 		return []action{actRejoin, actQuit}
 	}
+	if a.w.Napping() {
+		all := []action{actNapped, actGrabNapped, actGiveUp, actPause}
+		if a.tokens > 0 {
+			all = append(all, actWake)
+		}
+		return all
+	}
 	if a.tokens == 0 {
 		return []action{actGiveUp, actPause}
 	}
@@ -186,8 +196,11 @@ func (a *actor) after(v Verdict, held phase, k parking.Kind) {
 	switch v {
 	case Acquired:
 		a.phase = held
-	case Park:
+	case Park, Nap:
 		a.phase, a.kind = asleep, k
+	case Granted:
+		a.consume()
+		a.phase = held
 	default:
 		panic(fmt.Sprintf("verdict %d", v))
 	}
@@ -231,7 +244,8 @@ func (s *simulation) key(w *word, q *parking.Queue, interval int64, more ...func
 				place++
 			}
 		}
-		name := fmt.Sprint(a.phase, a.kind, a.tokens, a.w.State.Load(), place, a.w.InQueue(), a.w.ID == state>>OwnerShift)
+		name := fmt.Sprint(a.phase, a.kind, a.tokens, a.w.State.Load(), place, a.w.InQueue(), a.w.ID == state>>OwnerShift,
+			a.w.Napping(), a.w.Napped())
 		for _, f := range more {
 			name += fmt.Sprint(" ", f(a))
 		}

@@ -69,6 +69,7 @@ func TestStates(t *testing.T) {
 		table table
 	}{
 		{"interval", func() sim { return newIntervalSim(4, 100) }, intervalTable},
+		{"interval, napping", func() sim { return newNappingSim(3, 100) }, intervalTable},
 		{"strict", func() sim { return newIntervalSim(4, 0) }, strictTable},
 		{"rw", func() sim { return newRWSim(4) }, rwTable},
 		{"semaphore", func() sim { return newSemaphoreSim(4) }, semaphoreTable},

@@ -217,7 +217,7 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 		w.Ticket = q.bucket.tickets
 		w.Since, w.headSince = q.Now(), 0
 	}
-	w.kind, w.aside = k, false
+	w.kind, w.aside, w.napping = k, false, false
 	w.Key.Store(q.key)
 	side := &q.sides[k]
 	head := side.head
@@ -259,10 +259,30 @@ func (q *Queue) Notify() *Waiter {
 	w := q.sides[Exclusive].head
 	w.State.Store(Notified)
 	w.WakeNext = nil
+	w.naps = 0
 	q.notified = w
 	q.bucket.counters.Notifies++
 	return w
 }
+
+// Nap sends the notified waiter w, which did not get the lock, to sleep for a short time by
+// the clock, and says whether it may. It will come back by itself, so it stays notified,
+// and nobody need wake it but with a grant.
+func (q *Queue) Nap(w *Waiter) bool {
+	if w.Naps == 0 || w.naps >= MostNaps {
+		return false
+	}
+	w.naps++
+	w.State.Store(Queued)
+	w.napping = true
+	return true
+}
+
+// MostNaps bounds the naps after one notification: with naps of 0.1 ms they outlast the
+// default interval, after which the lock is handed over; a waiter for a lock with a far
+// longer interval, or for a holder who keeps it, sleeps until it is notified again. Tests
+// change it.
+var MostNaps uint32 = 64
 
 // Move puts w, asleep, from the exclusive side of one queue to the end of that of
 // another. Both are entered (EnterBoth).
@@ -301,6 +321,7 @@ func (q *Queue) unnotify(w *Waiter) {
 // its place.
 func (q *Queue) Requeue(w *Waiter) {
 	q.unnotify(w)
+	w.napping = false
 	w.State.Store(Queued)
 	q.bucket.counters.Parks++
 }

@@ -54,7 +54,7 @@ func (l *Lot) Snapshot() []Wait {
 		for q := b.queues; q != nil; q = q.next {
 			for k := range q.sides {
 				for w := q.sides[k].head; w != nil; w = w.next {
-					all = append(all, Wait{q.key, w.ID, w.kind, w.State.Load(), now - w.Since})
+					all = append(all, Wait{q.key, w.ID, w.kind, w.shown(), now - w.Since})
 				}
 			}
 		}

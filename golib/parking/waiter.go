@@ -9,8 +9,11 @@ import "sync/atomic"
 //
 //	Idle ──push──▶ Queued ──notify──▶ Notified ──grant──▶ Granted
 //	                 │  ▲                 │
-//	                 │  └────requeue──────┘
+//	                 │  └──requeue, nap───┘
 //	                 └──────────grant────────────────────▶ Granted
+//
+// A notified waiter that naps is Queued and stays its queue's notified one: it comes back
+// by the clock, or is woken by a grant.
 //
 // A waiter is owed exactly one wake-up for each step out of Queued that
 // somebody else takes for it (notify or grant). Notified to Granted owes none:
@@ -62,6 +65,9 @@ type Waiter struct {
 	// Outcome is what whoever ends the wait tells the waiter; the lock says what. It is
 	// written under the bucket's lock.
 	Outcome uint32
+	// Naps says whether the waiter can sleep for a short time by the clock (0: it cannot).
+	// It is constant.
+	Naps uint32
 	// Number is what an operation numbers the waiter with. It is the waiter's own once
 	// that operation has returned.
 	Number uint64
@@ -74,8 +80,10 @@ type Waiter struct {
 	Ticket uint64
 	Since  int64
 
-	aside      bool  // runs a signal handler: see Condition.Aside
-	headSince  int64 // when it became the longest waiter of its side; 0: not yet
+	aside      bool   // runs a signal handler: see Condition.Aside
+	napping    bool   // sleeps by the clock, notified: see Queue.Nap
+	naps       uint32 // how often it has since it was notified
+	headSince  int64  // when it became the longest waiter of its side; 0: not yet
 	kind       Kind
 	queued     bool // in a queue; State cannot tell, it outlives a withdrawal
 	next, prev *Waiter
@@ -100,6 +108,20 @@ func (w *Waiter) SetAside() { w.aside = true }
 
 // Aside says whether SetAside was called since the last push.
 func (w *Waiter) Aside() bool { return w.aside }
+
+// Napping says whether w has been told to nap, and not to sleep since.
+func (w *Waiter) Napping() bool { return w.napping }
+
+// Napped is how often w has napped since it was notified.
+func (w *Waiter) Napped() uint32 { return w.naps }
+
+// shown is the state of a waiter in the eyes of others: one that naps is on its way.
+func (w *Waiter) shown() State {
+	if s := w.State.Load(); s != Queued || !w.napping {
+		return s
+	}
+	return Notified
+}
 
 // Forget ends a wait: the next push is a new arrival.
 func (w *Waiter) Forget() {

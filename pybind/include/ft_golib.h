@@ -34,6 +34,8 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_VERDICT_PARK 1
 #define FT_VERDICT_WITHDRAWN 2
 #define FT_VERDICT_RETRY 3
+#define FT_VERDICT_NAP 4
+#define FT_VERDICT_GRANTED 5
 #define FT_REASON_TIMED_OUT 0
 #define FT_REASON_INTERRUPTED 1
 #define FT_REASON_LOOKING 2
@@ -59,6 +61,7 @@ struct ft_waiter {
 	uint64_t id;
 	_Atomic(uint32_t) state;
 	uint32_t outcome;
+	uint32_t naps;
 	uint64_t number;
 	_Atomic(uintptr_t) key;
 	uint64_t ticket;
@@ -71,11 +74,12 @@ _Static_assert(offsetof(struct ft_waiter, token) == 16, "layout differs from Go'
 _Static_assert(offsetof(struct ft_waiter, id) == 24, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, state) == 32, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, outcome) == 36, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, number) == 40, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, key) == 48, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, ticket) == 56, "layout differs from Go's");
-_Static_assert(offsetof(struct ft_waiter, since) == 64, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_waiter) == 120, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, naps) == 40, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, number) == 48, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, key) == 56, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, ticket) == 64, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, since) == 72, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_waiter) == 128, "layout differs from Go's");
 
 /* locks.IntervalLock */
 struct ft_interval_lock {

@@ -56,11 +56,25 @@ const struct ft_side ft_exclusive_side = SIDE(false, held);
 const struct ft_side ft_exclusive_strict_side = SIDE(true, held);
 const struct ft_side ft_anybodys_side = SIDE(false, never_held);
 
-/* Whether a release is just that: somebody who was notified is on his way. */
+/* Whether a release may be just that: nobody waits, or one who was notified is on his way. */
 static inline bool
 just_free(uint64_t flags)
 {
     return flags == 0 || flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN);
+}
+
+/* Whether a release with these flags has to ask Go. */
+static inline bool
+judge(uint64_t flags, struct ft_thread *self)
+{
+    if (!just_free(flags)) {
+        return true;
+    }
+    if (flags == 0 || ft_pace_on(&self->pace)) {
+        return false;
+    }
+    ft_pace_ask(&self->pace);
+    return true;
 }
 
 FT_SLOW void
@@ -72,7 +86,7 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
         if (go == NULL) {
             flags = 0; /* who polls looks at the owner only */
         }
-        else if (!just_free(flags)) {
+        else if (judge(flags, self)) {
             ft_release_slow(go->ft_interval_release, lock, self);
             return;
         }
@@ -97,7 +111,7 @@ ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
         if (go == NULL) {
             flags = 0;
         }
-        else if (!just_free(flags)) {
+        else if (judge(flags, self)) {
             struct ft_waiter *waiter = &self->seat->waiter;
             if (go->ft_lock_release(lock, waiter, s >> FT_OWNER_SHIFT)) {
                 ft_wake(waiter->chain);

@@ -38,11 +38,13 @@ ft_exclusive_held(struct ft_interval_lock *lock)
 /* In a forked child: frees the word if a thread that is gone was handed it in its sleep. */
 void ft_exclusive_take_back(void *lock, const struct ft_thread *gone);
 
-/* Takes a free word that nobody waits for. */
+/* Takes a free word, also one to which a waiter is on its way; its flags stay. */
 static inline bool
 ft_exclusive_lock_fast(struct ft_interval_lock *lock, const struct ft_thread *self)
 {
-    return FT_LIKELY(ft_cas(&lock->word, 0, self->owner));
+    uint64_t s = 0;
+    return FT_LIKELY(atomic_compare_exchange_strong(&lock->word, &s, self->owner))
+           || (s >> FT_OWNER_SHIFT == 0 && ft_cas(&lock->word, s, s | self->owner));
 }
 
 /* Takes a free word, though a waiter be on its way; its flags stay. */
@@ -54,11 +56,17 @@ void ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *s
 static inline bool
 ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
 {
-    if (FT_LIKELY(ft_cas(&lock->word, self->owner, 0))) {
+    uint64_t s = self->owner;
+    if (FT_LIKELY(atomic_compare_exchange_strong(&lock->word, &s, 0))) {
         return true;
     }
-    if (!ft_exclusive_owned(lock, self)) {
+    uint64_t flags = s & FT_EXCLUSIVE_FLAGS;
+    if ((s ^ flags) != self->owner) {
         return false;
+    }
+    if (flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN) && ft_pace_on(&self->pace)
+        && ft_cas(&lock->word, s, flags)) {
+        return true;
     }
     ft_exclusive_unlock_slow(lock, self);
     return true;

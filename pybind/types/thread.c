@@ -58,6 +58,7 @@ ft_self_slow(void)
     threads = self;
     ft_registry_unlock();
     self->first_seat.waiter.id = self->owner >> FT_OWNER_SHIFT;
+    self->first_seat.waiter.naps = FT_SPINS && ft_spin_places > 0;
     self->seat = &self->first_seat;
     ft_current = self;
     return self;
@@ -90,6 +91,7 @@ ft_seat_push(struct ft_thread *self)
         return -1;
     }
     seat->waiter.id = self->owner >> FT_OWNER_SHIFT;
+    seat->waiter.naps = self->first_seat.waiter.naps;
     seat->below = self->seat;
     self->seat = seat;
     return 0;

@@ -17,6 +17,7 @@
 #define FT_THREAD_H
 
 #include "common.h"
+#include "pace.h"
 
 struct ft_side;
 
@@ -53,6 +54,7 @@ struct ft_thread {
     const void *lost_to_interrupt;   /* a lock that an interrupted cede() did not get back */
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
     const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
+    struct ft_pace pace;
     uint32_t spin_budget, asleep_budget; /* see spin.h */
     bool ended;                      /* the thread is gone, with read locks in hand */
     bool is_main;                    /* runs Python's signal handlers */

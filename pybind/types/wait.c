@@ -131,22 +131,29 @@ withdraw(const struct wait *wait, int32_t why)
     return verdict;
 }
 
-/* A woken thread competes with those that run. It spins for a while: falling asleep and
- * being woken again costs more than a short critical section. */
-static int32_t
-compete(const struct wait *wait)
+/* Tries for a while: falling asleep and being woken again costs more than a short critical
+ * section. Go learns of a success from the word. */
+static void
+try_for_a_while(const struct wait *wait)
 {
-    if (!wait->side->claims) {
-        return contend(wait);
-    }
     struct ft_spin spin = ft_spin_start(wait->self);
     do {
         if (wait->side->try(wait->lock, wait->self)) {
             ft_spin_succeeded(wait->self);
-            break;
+            return;
         }
     } while (ft_spin_again(&spin));
-    return contend(wait); /* leaves the queue, or sleeps on in its place */
+}
+
+/* A woken thread competes with those that run: it leaves the queue with the lock, or sleeps
+ * on in its place. */
+static int32_t
+compete(const struct wait *wait)
+{
+    if (wait->side->claims) {
+        try_for_a_while(wait);
+    }
+    return contend(wait);
 }
 
 static int32_t
@@ -247,12 +254,45 @@ after_sleep(const struct wait *wait, enum ft_slept slept)
     return verdict;
 }
 
+/* A short sleep of a notified thread that found the lock taken. */
+static enum ft_slept
+sleep_by_the_clock(const struct wait *wait)
+{
+    PyLockStatus status;
+    Py_BEGIN_ALLOW_THREADS
+    status = PyThread_acquire_lock_timed(wait->self->seat->semaphore, FT_NAP_US, wait->interruptible);
+    Py_END_ALLOW_THREADS
+    return status == PY_LOCK_ACQUIRED ? FT_WOKEN : status == PY_LOCK_INTR ? FT_LOOK : FT_TIME_OVER;
+}
+
+static int32_t
+nap(const struct wait *wait)
+{
+    enum ft_slept slept = sleep_by_the_clock(wait);
+    if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
+        return FT_VERDICT_RETRY;
+    }
+    if (slept != FT_TIME_OVER
+        || (wait->deadline != FT_FOREVER && wait->deadline <= ft_os_now())) {
+        return after_sleep(wait, slept);
+    }
+    int32_t verdict = compete(wait);
+    if (verdict == FT_VERDICT_GRANTED) {
+        PyThread_acquire_lock(wait->self->seat->semaphore, WAIT_LOCK);
+        verdict = FT_VERDICT_ACQUIRED;
+    }
+    return verdict;
+}
+
 static enum ft_outcome
-wait_in_queue(const struct wait *wait, struct ft_waiter *chain)
+wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
 {
     int64_t look = FT_FIRST_LOOK;
-    int32_t verdict = FT_VERDICT_PARK;
-    while (verdict == FT_VERDICT_PARK) {
+    while (verdict == FT_VERDICT_PARK || verdict == FT_VERDICT_NAP) {
+        if (verdict == FT_VERDICT_NAP) {
+            verdict = nap(wait);
+            continue;
+        }
         enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed, wait->deadline,
                                        wait->interruptible ? &look : NULL);
         chain = NULL;
@@ -296,7 +336,8 @@ wait_announced(const struct ft_side *side, void *lock, struct ft_thread *self,
         return ft_poll(side, lock, self, deadline, interruptible);
     }
     struct wait wait = {go, side, lock, self, deadline, interruptible, side->handed};
-    return contend(&wait) == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL);
+    int32_t verdict = contend(&wait);
+    return verdict == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL, verdict);
 }
 
 FT_SLOW enum ft_outcome
@@ -333,7 +374,7 @@ ft_wait_queued(const struct ft_side *side, void *lock, struct ft_thread *self,
 {
     ft_announce(side, lock, self);
     struct wait wait = {ft_engine_if_loaded(), side, lock, self, deadline, true, true};
-    enum ft_outcome outcome = wait_in_queue(&wait, self->seat->waiter.chain);
+    enum ft_outcome outcome = wait_in_queue(&wait, self->seat->waiter.chain, FT_VERDICT_PARK);
     ft_announce(side, NULL, self);
     return outcome;
 }
@@ -343,8 +384,9 @@ ft_wait_moved(const struct ft_side *side, void *lock, struct ft_thread *self, bo
 {
     ft_announce(side, lock, self);
     struct wait wait = {ft_engine_if_loaded(), side, lock, self, FT_FOREVER, false, true};
-    if (!awake || woken(&wait) != FT_VERDICT_ACQUIRED) {
-        wait_in_queue(&wait, NULL);
+    int32_t verdict = awake ? woken(&wait) : FT_VERDICT_PARK;
+    if (verdict != FT_VERDICT_ACQUIRED) {
+        wait_in_queue(&wait, NULL, verdict);
     }
     ft_announce(side, NULL, self);
 }
