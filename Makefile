@@ -153,6 +153,13 @@ test: check-go lint check-installed check-stubs
 		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
 		exit $$(( code | $$(cat build/pytest-3.13.code) ))
 
+# Not a part of `make test`: it takes half an hour, most of it to build a third interpreter, once, for the thread sanitizer.
+sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
+	@for f in $(FLAVOURS); do echo "addresses and undefined behaviour on $$f"; \
+		$(PYTHON) scripts/sanitize.py asan .venv/$$f/bin/python || exit 1; done
+	@echo 'data races on 3.13t'
+	@$(PYTHON) scripts/sanitize.py tsan .venv/3.13t/bin/python
+
 # --- speed -----------------------------------------------------------------------------------------------------
 
 # The peers live in a directory of their own, since Meta's ft_utils has our import name. Without them the table
