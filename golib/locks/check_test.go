@@ -43,8 +43,10 @@ func intervalRow(s uint64) (string, uint64) {
 
 // rwTable is the comment on ReaderWriterLock's word, as data, without bias.
 var rwTable = table{
-	"free": {0, RWWritersParked | RWWoken, RWWritersParked | RWWoken | RWReadersParked, RWReadersParked | RWWoken},
-	"read": append([]uint64{0, RWReadersParked | RWWoken}, parkedWriters(0, RWReadersParked)...),
+	"free": {0, RWWritersParked | RWWoken, RWWritersParked | RWWoken | RWReadersParked,
+		RWWritersParked | RWWoken | RWReadersParked | RWOwed, RWReadersParked | RWWoken, RWReadersParked | RWWoken | RWOwed},
+	"read": append([]uint64{0, RWReadersParked | RWWoken, RWReadersParked | RWWoken | RWOwed},
+		append(parkedWriters(0, RWReadersParked), RWWritersParked|RWReadersParked|RWOwed)...),
 	"written": append([]uint64{0, RWReadersParked, RWReadersParked | RWOwed,
 		RWReadersParked | RWWoken, RWReadersParked | RWOwed | RWWoken},
 		parkedWriters(0, RWReadersParked, RWReadersParked|RWOwed)...),

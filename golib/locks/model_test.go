@@ -215,15 +215,15 @@ func (m *model) release(a int, judge bool) {
 	m.hold(a, outside)
 	if wasReading {
 		m.readers--
-		if m.readers > 0 {
-			return
+		if m.readers > 0 || m.waiting(parking.Exclusive) == 0 {
+			return // readers that wait without a writer are on their way
 		}
 	}
 	m.writer = none
 	writers := m.waiting(parking.Exclusive)
 	switch {
 	case !judge && m.baton():
-	case m.owed, writers == 0 && m.lateReaders():
+	case m.owed, writers == 0 && m.lateReaders(): // for minTurn; here the clock moves by more
 		m.admit()
 	case writers == 0:
 		m.notifyReaders()
@@ -231,6 +231,7 @@ func (m *model) release(a int, judge bool) {
 		m.grant(m.longest())
 	default:
 		m.notify()
+		m.overtake()
 	}
 }
 

@@ -16,14 +16,13 @@ import "ft_utils/golib/parking"
 //	  id     1     0      0       any      one writer
 //	  n      0     1      0       none     biased: n readers here, more in the threads' records
 //	  n      0     0      1       none     being revoked: the records are being counted into n
-//	  0      0     0      0       writers+woken (+readers)   free; a notified writer is on
-//	                                       its way, writers may barge, readers may not
-//	  0      0     0      0       readers+woken   free; notified readers are on their way,
-//	                                       anybody may barge
+//	  0      0     0      0       writers+woken (+readers (+owed))   free; a notified writer
+//	                                       is on its way, writers may barge, readers may not
+//	  0      0     0      0       readers+woken (+owed)   free; notified readers are on their
+//	                                       way, anybody may barge
 //	 otherwise                             never
 //
-//	 * none; or writers parked, and then readers beside them are not owed; or readers
-//	   parked and woken.
+//	 * none; or writers parked; or readers parked and woken.
 //	 Everywhere: handoff with writers parked, owed with readers. Woken stands for the
 //	 writer that was notified while writers are parked, else for notified readers; never
 //	 beside handoff.
@@ -46,10 +45,11 @@ import "ft_utils/golib/parking"
 // write one time in ten are 200 times as fast for it (make bench ROWS=mix).
 //
 // Two bounds keep the competition fair. A writer that has been the longest for a turn
-// (turn below) is handed the lock. Readers that have waited for rwInterval are let in by the next
-// release when no writer waits; once a queued writer has gone ahead of such readers they
-// are owed, and go in together before the next writer (after phase-fair locks, Brandenburg
-// and Anderson, 2010).
+// (turn below) is handed the lock. Readers that have waited for minTurn are let in by the
+// next release when no writer waits. A release that lets writers go ahead of readers that
+// have waited for rwInterval makes them owed: the next release of a writer lets them in,
+// together (after phase-fair locks, Brandenburg and Anderson, 2010). It makes no difference
+// whether one of the queued writers got the lock in between, for they may all give up.
 const (
 	RWWritersParked = 1 << 0 // a writer is queued
 	RWReadersParked = 1 << 1 // a reader is queued
@@ -215,7 +215,7 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 func (l *ReaderWriterLock) took(q *parking.Queue, w *parking.Waiter) {
 	if w.InQueue() {
 		q.Remove(w)
-		l.overtook(q)
+		l.overtaken(q)
 	}
 	l.settle(q, writerWord(w.ID))
 }
@@ -225,8 +225,8 @@ func writerDue(q *parking.Queue) bool {
 	return q.Due || q.HeadWaited() >= turn(rwInterval, q.Len(parking.Exclusive))
 }
 
-// overtook is called when a writer has come out of the queue with the lock.
-func (l *ReaderWriterLock) overtook(q *parking.Queue) {
+// overtaken is called when writers go ahead of the queued readers, if there are any.
+func (l *ReaderWriterLock) overtaken(q *parking.Queue) {
 	if q.Len(parking.Shared) > 0 && q.SharedWaited() >= rwInterval {
 		q.Owed = true
 	}
@@ -322,14 +322,17 @@ func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
 func (l *ReaderWriterLock) pass(q *parking.Queue) (chain *parking.Waiter) {
 	writer := q.Head(parking.Exclusive)
 	switch {
-	case q.Owed, writer == nil && q.Len(parking.Shared) > 0 && q.SharedWaited() >= rwInterval:
+	case q.Owed, writer == nil && q.Len(parking.Shared) > 0 && q.SharedWaited() >= minTurn:
 		return l.admit(q, 0)
 	case writer == nil:
 		chain = q.NotifyShared()
 	case writerDue(q):
 		return l.handOver(q, writer)
-	case q.Notified() == nil:
-		chain = q.Notify()
+	default:
+		if q.Notified() == nil {
+			chain = q.Notify()
+		}
+		l.overtaken(q)
 	}
 	l.settle(q, 0)
 	return chain
@@ -353,7 +356,7 @@ func (l *ReaderWriterLock) admit(q *parking.Queue, holders uint64) *parking.Wait
 
 func (l *ReaderWriterLock) handOver(q *parking.Queue, writer *parking.Waiter) *parking.Waiter {
 	q.Remove(writer)
-	l.overtook(q)
+	l.overtaken(q)
 	l.settle(q, writerWord(writer.ID))
 	return q.Grant(writer, nil)
 }
@@ -365,7 +368,7 @@ func (l *ReaderWriterLock) ReleaseRead() *parking.Waiter {
 	defer q.Leave()
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && !freeable(s) {
+		if s>>OwnerShift == 1 && s&RWWritersParked != 0 && !freeable(s) {
 			return l.pass(q) // the word is ours alone: the parked writer keeps readers out
 		}
 		if l.word.cas(s, s-oneReader) {

@@ -157,6 +157,8 @@ func TestFairness(t *testing.T) {
 			"A:lock B:read C:lock D:lock A:unlock C:wake C:unlock", "A:outside B:asleep C:outside D:" + token, 0},
 		{"readers that a writer overtook after the interval go before the next", func() sim { return newRWSim(4) },
 			"A:lock B:lock C:read D:lock A:tick A:unlock B:wake B:unlock", "A:outside B:outside C:" + token + " D:asleep", 0},
+		{"also when those writers have given up", func() sim { return newRWSim(4) },
+			"A:lock B:read A:tick C:lock D:lock A:unlock C:give-up A:try A:unlock", "A:outside B:" + token + " C:outside D:" + token, 0},
 		{"they were admitted: a writer finds them in the word", func() sim { return newRWSim(4) },
 			"A:lock B:lock C:read D:lock A:tick A:unlock B:wake B:unlock A:try C:wake", "A:outside B:outside C:reading D:asleep", 0},
 		{"before the interval the last reader lets running writers barge", func() sim { return newRWSim(3) },

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIBRARY_ABI 2 /* pybind/bridge: abi */
+#define LIBRARY_ABI 3 /* pybind/bridge: abi */
 
 /* Absent -> Loading -> Ready or Broken, under `loading`; a fork turns everything but
  * Absent into Lost: a Go runtime that was half-way up in the parent is dead here too. */

@@ -2,8 +2,8 @@
 
 #include "clock.h"
 
-/* A question costs about 0.2 us, a turn is 1 ms or more: one question each 0.1 to 0.2 ms
- * costs 0.2 % and ends turns on time. */
+/* A question costs about 0.2 us, a turn is 2 ms or more (unless the interval is less): one
+ * question each 0.1 to 0.2 ms costs 0.2 % and ends turns on time. */
 #define ASK_NS ((int64_t)200 * 1000)
 
 /* So that a thread whose critical sections become longer is late by this many of them. */

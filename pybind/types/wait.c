@@ -284,11 +284,24 @@ nap(const struct wait *wait)
     return verdict;
 }
 
+/* A thread that is woken to compete again and again sleeps too shortly each time to look for
+ * signals (LAST_LOOK), so it looks by the clock. */
+static int64_t
+first_look(const struct wait *wait)
+{
+    return wait->interruptible && wait->self->is_main ? ft_os_now() + FT_FIRST_LOOK : FT_FOREVER;
+}
+
 static enum ft_outcome
 wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
 {
-    int64_t look = FT_FIRST_LOOK;
+    int64_t look = FT_FIRST_LOOK, look_at = first_look(wait);
     while (verdict == FT_VERDICT_PARK || verdict == FT_VERDICT_NAP) {
+        if (FT_UNLIKELY(chain == NULL && look_at != FT_FOREVER && ft_os_now() >= look_at)) {
+            look_at = first_look(wait);
+            verdict = after_sleep(wait, FT_LOOK);
+            continue;
+        }
         if (verdict == FT_VERDICT_NAP) {
             verdict = nap(wait);
             continue;
@@ -296,6 +309,9 @@ wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
         enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed, wait->deadline,
                                        wait->interruptible ? &look : NULL);
         chain = NULL;
+        if (slept == FT_LOOK) {
+            look_at = first_look(wait);
+        }
         if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
             verdict = FT_VERDICT_RETRY; /* a handler forked, and this is the child */
         }
