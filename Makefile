@@ -153,7 +153,7 @@ test: check-go lint check-installed check-stubs
 		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
 		exit $$(( code | $$(cat build/pytest-3.13.code) ))
 
-# Not a part of `make test`: it takes half an hour, most of it to build a third interpreter, once, for the thread sanitizer.
+# Not a part of `make test`: it takes eight minutes, and some more to build a third interpreter, once, for the thread sanitizer.
 sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@for f in $(FLAVOURS); do echo "addresses and undefined behaviour on $$f"; \
 		$(PYTHON) scripts/sanitize.py asan .venv/$$f/bin/python || exit 1; done

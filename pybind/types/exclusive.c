@@ -56,18 +56,11 @@ const struct ft_side ft_exclusive_side = SIDE(false, held);
 const struct ft_side ft_exclusive_strict_side = SIDE(true, held);
 const struct ft_side ft_anybodys_side = SIDE(false, never_held);
 
-/* Whether a release may be just that: nobody waits, or one who was notified is on his way. */
-static inline bool
-just_free(uint64_t flags)
-{
-    return flags == 0 || flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN);
-}
-
 /* Whether a release with these flags has to ask Go. */
 static inline bool
 judge(uint64_t flags, struct ft_thread *self)
 {
-    if (!just_free(flags)) {
+    if (!ft_exclusive_just_free(flags)) {
         return true;
     }
     if (flags == 0 || ft_pace_on(&self->pace)) {

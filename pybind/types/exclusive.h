@@ -50,6 +50,13 @@ ft_exclusive_lock_fast(struct ft_interval_lock *lock, const struct ft_thread *se
 /* Takes a free word, though a waiter be on its way; its flags stay. */
 bool ft_exclusive_barge(void *lock, struct ft_thread *self);
 
+/* Whether a release may be just that: nobody waits, or one who was notified is on his way. */
+static inline bool
+ft_exclusive_just_free(uint64_t flags)
+{
+    return flags == 0 || flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN);
+}
+
 /* Releases for the owner, the calling thread; false when it is not. */
 void ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self);
 
@@ -64,7 +71,7 @@ ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
     if ((s ^ flags) != self->owner) {
         return false;
     }
-    if (flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN) && ft_pace_on(&self->pace)
+    if (ft_exclusive_just_free(flags) && ft_pace_on(&self->pace)
         && ft_cas(&lock->word, s, flags)) {
         return true;
     }

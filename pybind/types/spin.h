@@ -36,7 +36,7 @@ struct ft_spin {
  * kernel's timer slack); the lock may lie idle that long, some two times as long as if the
  * thread had been woken. Two threads that are at one lock all the time get a fifth more done
  * than with a wake-up at each release. */
-#define FT_NAP_US 50
+#define FT_NAP_NS ((int64_t)50 * 1000)
 
 static inline void
 ft_pause(void)
@@ -46,14 +46,6 @@ ft_pause(void)
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory"); /* yield is a no-op on most cores */
 #endif
-}
-
-static inline void
-ft_pauses(uint32_t n)
-{
-    while (n-- > 0) {
-        ft_pause();
-    }
 }
 
 static inline struct ft_spin
@@ -73,7 +65,9 @@ ft_spin_again(struct ft_spin *spin)
         return false;
     }
     spin->round++;
-    ft_pauses(FT_SPIN_PAUSES);
+    for (uint32_t i = 0; i < FT_SPIN_PAUSES; i++) {
+        ft_pause();
+    }
     return true;
 }
 

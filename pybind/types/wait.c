@@ -254,28 +254,17 @@ after_sleep(const struct wait *wait, enum ft_slept slept)
     return verdict;
 }
 
-/* A short sleep of a notified thread that found the lock taken. */
-static enum ft_slept
-sleep_by_the_clock(const struct wait *wait)
+/* When the nap of a notified thread that found the lock taken is over. */
+static int64_t
+nap_over(const struct wait *wait)
 {
-    PyLockStatus status;
-    Py_BEGIN_ALLOW_THREADS
-    status = PyThread_acquire_lock_timed(wait->self->seat->semaphore, FT_NAP_US, wait->interruptible);
-    Py_END_ALLOW_THREADS
-    return status == PY_LOCK_ACQUIRED ? FT_WOKEN : status == PY_LOCK_INTR ? FT_LOOK : FT_TIME_OVER;
+    int64_t over = ft_os_now() + FT_NAP_NS;
+    return over < wait->deadline ? over : wait->deadline;
 }
 
 static int32_t
-nap(const struct wait *wait)
+after_nap(const struct wait *wait)
 {
-    enum ft_slept slept = sleep_by_the_clock(wait);
-    if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
-        return FT_VERDICT_RETRY;
-    }
-    if (slept != FT_TIME_OVER
-        || (wait->deadline != FT_FOREVER && wait->deadline <= ft_os_now())) {
-        return after_sleep(wait, slept);
-    }
     int32_t verdict = compete(wait);
     if (verdict == FT_VERDICT_GRANTED) {
         PyThread_acquire_lock(wait->self->seat->semaphore, WAIT_LOCK);
@@ -302,11 +291,9 @@ wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
             verdict = after_sleep(wait, FT_LOOK);
             continue;
         }
-        if (verdict == FT_VERDICT_NAP) {
-            verdict = nap(wait);
-            continue;
-        }
-        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed, wait->deadline,
+        bool naps = verdict == FT_VERDICT_NAP;
+        int64_t until = naps ? nap_over(wait) : wait->deadline;
+        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed && !naps, until,
                                        wait->interruptible ? &look : NULL);
         chain = NULL;
         if (slept == FT_LOOK) {
@@ -314,6 +301,9 @@ wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
         }
         if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
             verdict = FT_VERDICT_RETRY; /* a handler forked, and this is the child */
+        }
+        else if (slept == FT_TIME_OVER && until < wait->deadline) {
+            verdict = after_nap(wait);
         }
         else {
             verdict = after_sleep(wait, slept);
