@@ -461,9 +461,9 @@ def build_one(flavour: Flavour, source: Path, version: str, work: Path) -> str:
     tree.mkdir()
     say(f"building CPython {flavour.name} from the source of {version}; a few minutes, log in {log}")
     # No profile-guided nor link-time optimisation: they would make the build several times as long.
-    # No test package: it is the largest part of an installation, and nothing here imports it.
+    # The test package and its extension modules stay in: `make conformance` runs them on our locks.
     # No pip in the installation: virtual environments get theirs from ensurepip, which is installed regardless.
-    options = [f"--prefix={prefix}", "--disable-test-modules", "--without-ensurepip", "--with-computed-gotos"]
+    options = [f"--prefix={prefix}", "--without-ensurepip", "--with-computed-gotos"]
     options += ["--disable-gil"] if flavour.free_threaded else []
     run_logged([str(source / "configure"), *options], log, tree)
     run_logged(["make", f"-j{os.cpu_count() or 1}"], log, tree)
