@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* dladdr */
 #include "engine.h"
 
+#include "guest.h"
+
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
@@ -40,7 +42,7 @@ resolve(void *library)
     int32_t (*abi)(void);
     *(void **)&abi = dlsym(library, "ft_abi");
     if (abi == NULL || abi() != LIBRARY_ABI) {
-        snprintf(error, sizeof error, "%s is of another version", ft_engine_path());
+        snprintf(error, sizeof error, "%s is of another version; reinstall the package", ft_engine_path());
         return false;
     }
 #define FT_EXPORT_RESOLVE(name, type) *(void **)&engine.name = dlsym(library, #name);
@@ -48,7 +50,7 @@ resolve(void *library)
 #undef FT_EXPORT_RESOLVE
 #define FT_EXPORT_MISSING(name, type) || engine.name == NULL
     if (false FT_EXPORTS(FT_EXPORT_MISSING)) {
-        snprintf(error, sizeof error, "%s lacks an export", ft_engine_path());
+        snprintf(error, sizeof error, "%s lacks an export; reinstall the package", ft_engine_path());
         return false;
     }
     return true;
@@ -57,13 +59,19 @@ resolve(void *library)
 static enum state
 load(void)
 {
-    void *library = dlopen(ft_engine_path(), RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        const char *why = dlerror();
-        snprintf(error, sizeof error, "%s", why == NULL ? "dlopen failed" : why);
-        return BROKEN;
+    sigset_t before;
+    ft_guest_quiet(&before); /* the threads of the probe take no signals either */
+    void *library = NULL;
+    if (ft_guest_room(error, sizeof error)) {
+        library = dlopen(ft_engine_path(), RTLD_NOW | RTLD_LOCAL);
+        if (library == NULL) {
+            const char *why = dlerror();
+            snprintf(error, sizeof error, "%s; reinstall the package", why == NULL ? "dlopen failed" : why);
+        }
+        ft_guest_stacks();
     }
-    return resolve(library) ? READY : BROKEN;
+    ft_guest_restore(&before);
+    return library != NULL && resolve(library) ? READY : BROKEN;
 }
 
 static void
@@ -71,8 +79,8 @@ warn_broken(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
     if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "ft_utils could not load its Go library and waits by polling, "
-                         "correct but slow and unfair; reinstall the package (%s)",
+                         "ft_utils could not load its Go library, so its locks wait by polling, "
+                         "correct but slow and unfair: %s",
                          error) < 0) {
         PyErr_WriteUnraisable(NULL); /* a lock operation must not fail half-way for it */
     }
