@@ -106,7 +106,7 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 		}
 		return Acquired
 	}
-	if !w.InQueue() {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {

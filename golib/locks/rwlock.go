@@ -130,7 +130,7 @@ func (l *ReaderWriterLock) ContendRead(w *parking.Waiter) (Verdict, *parking.Wai
 		w.Forget()
 		return Acquired, nil
 	}
-	if !w.InQueue() {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {
@@ -189,7 +189,7 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 		w.Forget()
 		return Acquired
 	}
-	if state == parking.Idle {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {

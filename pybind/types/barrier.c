@@ -4,6 +4,7 @@
 #include "lockobj.h"
 #include "os.h"
 #include "poll.h"
+#include "pyver.h"
 #include "spin.h"
 #include "types.h"
 
@@ -112,7 +113,7 @@ sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thre
             break;
         }
         case FT_LOOK:
-            if (ft_run_handlers_queued(thread) < 0) {
+            if (ft_signals_pending() && ft_run_handlers_waiting(thread) < 0) {
                 if (ft_engine_if_loaded() == NULL) {
                     return RAISED;
                 }
@@ -167,7 +168,7 @@ poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
             }
             continue;
         }
-        if (PyErr_CheckSignals() < 0) {
+        if (ft_run_handlers_waiting(thread) < 0) {
             leave_round(self, round);
             return RAISED;
         }

@@ -7,6 +7,7 @@
 #include "condlock.h"
 #include "os.h"
 #include "poll.h"
+#include "pyver.h"
 #include "types.h"
 
 _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -47,7 +48,7 @@ give_up(Condition *self, const struct ft_engine *go, struct ft_thread *thread, i
     if (go->ft_condition_withdraw(&self->condition, &seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
         return otherwise;
     }
-    if (atomic_load(&seat->waiter.key) != (uintptr_t)&self->condition) {
+    if (self->kind != FOREIGN && atomic_load(&seat->waiter.key) != (uintptr_t)&self->condition) {
         return MOVED;
     }
     PyThread_acquire_lock(seat->semaphore, WAIT_LOCK); /* the wake-up is on its way */
@@ -63,14 +64,19 @@ sleep_in_queue(Condition *self, const struct ft_engine *go, struct ft_thread *th
     for (;; chain = NULL) {
         switch (ft_sleep(thread, chain, true, deadline, &look)) {
         case FT_WOKEN:
-            return atomic_load(&waiter->key) == (uintptr_t)&self->condition ? NOTIFIED : COMING;
+            return self->kind == FOREIGN || atomic_load(&waiter->key) == (uintptr_t)&self->condition
+                       ? NOTIFIED
+                       : COMING;
         case FT_TIME_OVER:
             return give_up(self, go, thread, FT_REASON_TIMED_OUT, EXPIRED);
         case FT_LOOK:
+            if (!ft_signals_pending()) {
+                break;
+            }
             if (go->ft_condition_aside(&self->condition, waiter) != FT_VERDICT_PARK) {
                 return give_up(self, go, thread, FT_REASON_LOOKING, NOTIFIED);
             }
-            if (ft_run_handlers_queued(thread) == 0) {
+            if (ft_run_handlers_waiting(thread) == 0) {
                 break;
             }
             if (ft_engine_if_loaded() == NULL) {
@@ -94,7 +100,7 @@ poll_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
         if (deadline != FT_FOREVER && ft_os_now() >= deadline) {
             return EXPIRED;
         }
-        if (PyErr_CheckSignals() < 0) {
+        if (ft_run_handlers_waiting(thread) < 0) {
             return RAISED;
         }
         ft_poll_nap(thread, deadline);
@@ -114,7 +120,9 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     }
     ft_announce(&side, &self->condition, thread);
     struct ft_waiter *chain;
-    if (ft_condlock_release(self, thread, saved, &chain) < 0) {
+    int released = ft_condlock_release(self, thread, saved, &chain);
+    go = ft_engine_if_loaded(); /* the lock's methods may have forked, and this be the child */
+    if (released < 0) {
         enum ended ended = go == NULL ? RAISED : give_up(self, go, thread, FT_REASON_LOOKING, RAISED);
         ft_announce(&side, NULL, thread);
         ft_forget(&thread->seat->waiter);

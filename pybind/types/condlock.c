@@ -45,11 +45,17 @@ foreign_is_owned(Condition *self)
     return truth && ft_condlock_call(self, "release") < 0 ? -1 : !truth;
 }
 
+/* The thread is queued by now, and these methods may wait for anything. */
 static int
-foreign_release(Condition *self, struct saved *saved)
+foreign_release(Condition *self, struct ft_thread *thread, struct saved *saved)
 {
+    if (ft_seat_push(thread) < 0) {
+        return -1;
+    }
     int found = ft_condlock_call_optional(self, "_release_save", NULL, &saved->state);
-    return found == 0 ? ft_condlock_call(self, "release") : found < 0 ? -1 : 0;
+    int failed = found == 0 ? ft_condlock_call(self, "release") : found < 0 ? -1 : 0;
+    ft_seat_pop(thread);
+    return failed;
 }
 
 static int
@@ -107,7 +113,7 @@ ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved *sav
     case FOREIGN:
         break;
     }
-    return foreign_release(self, saved);
+    return foreign_release(self, thread, saved);
 }
 
 int

@@ -125,9 +125,10 @@ ft_engine_if_loaded(void)
 }
 
 bool
-ft_engine_lost_in_fork(void)
+ft_engine_polls(void)
 {
-    return atomic_load(&state) == LOST;
+    int s = atomic_load(&state);
+    return s == LOST || s == BROKEN;
 }
 
 void

@@ -66,8 +66,8 @@ const struct ft_engine *ft_engine(void);
 /* The Go side if it is loaded and alive here, else NULL. Loads nothing. */
 const struct ft_engine *ft_engine_if_loaded(void);
 
-/* Whether the Go side may not be entered because this is a forked child. */
-bool ft_engine_lost_in_fork(void);
+/* Whether those who wait poll, for good: in a forked child, and where Go cannot be loaded. */
+bool ft_engine_polls(void);
 
 /* The file name of the Go library: beside this extension, the same suffix. Borrowed. */
 const char *ft_engine_path(void);

@@ -30,7 +30,7 @@ never_held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 }
 
 void
-ft_exclusive_take_back(void *lock, const struct ft_thread *gone)
+ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(state))
 {
     if (ft_exclusive_owned(lock, gone)) {
         atomic_store(&((struct ft_interval_lock *)lock)->word, 0);

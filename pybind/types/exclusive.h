@@ -36,7 +36,7 @@ ft_exclusive_held(struct ft_interval_lock *lock)
 }
 
 /* In a forked child: frees the word if a thread that is gone was handed it in its sleep. */
-void ft_exclusive_take_back(void *lock, const struct ft_thread *gone);
+void ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t state);
 
 /* Takes a free word, also one to which a waiter is on its way; its flags stay. */
 static inline bool

@@ -14,6 +14,8 @@ typedef struct {
     struct ft_interval_lock lock;
     uint64_t since;        /* ft_ticks() of the acquisition or the last cede: the owner's */
     uint64_t surely_within; /* ticks that are less than the interval; 0: not known yet */
+    uint64_t lost_by;      /* the owner's id of a thread whose cede() was broken off, so that
+                            * it does not hold the lock in its block any more: that thread's */
 } IntervalLock;
 
 _Static_assert(offsetof(IntervalLock, lock.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -123,8 +125,10 @@ interval_unlock(PyObject *op, PyObject *Py_UNUSED(unused))
 static FT_SLOW PyObject *
 exit_unowned(IntervalLock *self, struct ft_thread *thread, bool raised)
 {
-    bool lost = thread->lost_to_interrupt == self;
-    thread->lost_to_interrupt = NULL;
+    bool lost = self->lost_by == thread->owner;
+    if (lost) {
+        self->lost_by = 0;
+    }
     return raised && lost ? Py_None : refuse(self, "cannot unlock");
 }
 
@@ -176,7 +180,7 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
                       : ft_wait_queued(ft_exclusive_side_of(&self->lock), &self->lock, thread, FT_FOREVER);
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
-        thread->lost_to_interrupt = self;
+        self->lost_by = thread->owner;
     }
     return outcome;
 }
@@ -185,7 +189,7 @@ static inline PyObject *
 do_cede(IntervalLock *self, struct ft_thread *thread)
 {
     uint64_t s = atomic_load(&self->lock.word);
-    bool waited_for = (s & FT_INTERVAL_PARKED) != 0 || ft_engine_lost_in_fork();
+    bool waited_for = (s & FT_INTERVAL_PARKED) != 0 || ft_engine_polls();
     if (FT_UNLIKELY(waited_for) && cede_slow(self, thread) < 0) {
         return NULL;
     }

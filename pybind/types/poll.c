@@ -39,7 +39,7 @@ ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t 
         if (deadline != FT_FOREVER) {
             left = deadline - ft_os_now();
         }
-        if (left <= 0 || (interruptible && PyErr_CheckSignals() < 0)) {
+        if (left <= 0 || (interruptible && ft_run_handlers_waiting(self) < 0)) {
             if (side->poll_given_up != NULL) {
                 side->poll_given_up(lock);
             }

@@ -4,6 +4,20 @@
 
 #include "common.h"
 
+/* Whether signals have come whose Python handlers have not run yet; the main thread asks.
+ * Looking for them by PyErr_CheckSignals costs a waiting thread its place for a moment. From
+ * 3.13 on the thread state says it, in the second bit of a public field; Python sets it in
+ * the C handler. A version that is not known here always looks. */
+static inline bool
+ft_signals_pending(void)
+{
+#if PY_VERSION_HEX < 0x03100000
+    return (__atomic_load_n(&PyThreadState_Get()->eval_breaker, __ATOMIC_RELAXED) & 2) != 0;
+#else
+    return true;
+#endif
+}
+
 #ifdef Py_GIL_DISABLED
 /* Threads run in parallel: the holder of a lock may be running, and readers that share no
  * memory scale. */

@@ -73,7 +73,7 @@ held(void *lock, struct ft_thread *self)
 }
 
 static void
-take_back_write(void *lock, const struct ft_thread *gone)
+take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(state))
 {
     if (ft_rw_writes(ft_rw_load(OF(lock)), gone)) {
         atomic_store(&OF(lock)->lock.word, 0);
@@ -195,9 +195,9 @@ writes(void *lock, struct ft_thread *self)
 }
 
 static void
-take_back_read(void *lock, const struct ft_thread *gone)
+take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
 {
-    if (ft_state(&gone->seat->waiter) == FT_STATE_GRANTED) {
+    if (state == FT_STATE_GRANTED) {
         atomic_fetch_sub(&OF(lock)->lock.word, FT_RW_ONE_READER);
     }
 }

@@ -44,9 +44,9 @@ held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 }
 
 static void
-take_back(void *lock, const struct ft_thread *gone)
+take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
 {
-    if (ft_state(&gone->seat->waiter) == FT_STATE_GRANTED) {
+    if (state == FT_STATE_GRANTED) {
         atomic_fetch_add(&((struct ft_semaphore *)lock)->word, ONE_PERMIT);
     }
 }

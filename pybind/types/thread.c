@@ -19,6 +19,11 @@ static struct ft_thread *threads;
 static uint64_t next_id = FT_FIRST_ID; /* under the registry's lock; never reused */
 static pthread_key_t exit_key;
 
+/* Records of threads that stayed in the parent. A semaphore is memory of Python's, which
+ * cannot be freed in the middle of a fork: a hook of the allocator (tracemalloc's) may need a
+ * lock that is still in the hands of such a thread. Under the registry's lock. */
+static struct ft_thread *buried;
+
 void
 ft_registry_lock(void)
 {
@@ -37,9 +42,25 @@ ft_registry_first(void)
     return threads;
 }
 
+static void free_thread(struct ft_thread *t);
+
+static void
+free_buried(void)
+{
+    ft_registry_lock();
+    struct ft_thread *t = buried, *next;
+    buried = NULL;
+    ft_registry_unlock();
+    for (; t != NULL; t = next) {
+        next = t->next;
+        free_thread(t);
+    }
+}
+
 FT_SLOW struct ft_thread *
 ft_self_slow(void)
 {
+    free_buried();
     struct ft_thread *self = aligned_alloc(FT_CACHE_LINE, sizeof *self);
     if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
         free(self);
@@ -93,7 +114,9 @@ ft_seat_push(struct ft_thread *self)
     seat->waiter.id = self->owner >> FT_OWNER_SHIFT;
     seat->waiter.naps = self->first_seat.waiter.naps;
     seat->below = self->seat;
+    ft_registry_lock();
     self->seat = seat;
+    ft_registry_unlock();
     return 0;
 }
 
@@ -112,7 +135,9 @@ void
 ft_seat_pop(struct ft_thread *self)
 {
     struct ft_seat *seat = self->seat;
+    ft_registry_lock();
     self->seat = seat->below;
+    ft_registry_unlock();
     free_seat(seat, false);
 }
 
@@ -138,6 +163,18 @@ holds_reads(const struct ft_thread *t)
             if (atomic_load(&s->tag[i]) != 0) {
                 return true;
             }
+        }
+    }
+    return false;
+}
+
+/* Under the registry's lock. */
+static bool
+waits(const struct ft_thread *t)
+{
+    for (const struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
+        if (atomic_load(&seat->waiting_for) != NULL) {
+            return true;
         }
     }
     return false;
@@ -188,7 +225,7 @@ thread_exit(void *record)
 void
 ft_registry_reap(struct ft_thread *thread)
 {
-    if (thread->ended && !holds_reads(thread) && atomic_load(&thread->waiting_for) == NULL) {
+    if (thread->ended && !holds_reads(thread) && !waits(thread)) {
         unlink_thread(thread);
         free_thread(thread);
     }
@@ -215,18 +252,16 @@ ft_count_waiting(const void *lock, uint32_t kind)
     int64_t n = 0;
     ft_registry_lock();
     for (struct ft_thread *t = threads; t != NULL; t = t->next) {
-        n += atomic_load(&t->waiting_for) == lock && t->waiting_side->kind == kind;
+        for (const struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
+            n += atomic_load(&seat->waiting_for) == lock && seat->waiting_side->kind == kind;
+        }
     }
     ft_registry_unlock();
     return n;
 }
 
-/* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
- * are the read locks that they held: a reader that does not exist changes nothing, and
- * nobody could ever release for it. What they had locked for writing stays locked: the
- * data behind it may be half written. */
 static void
-forget_thread(struct ft_thread *t)
+forget_reads(struct ft_thread *t)
 {
     for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
         for (int i = 0; i < FT_SLOTS; i++) {
@@ -237,18 +272,37 @@ forget_thread(struct ft_thread *t)
             }
         }
     }
-    void *lock = (void *)(uintptr_t)atomic_load(&t->waiting_for);
-    if (lock != NULL) {
-        uint32_t state = atomic_load(&t->seat->waiter.state);
-        bool given = state == FT_STATE_GRANTED || state == FT_STATE_NOTIFIED;
-        uintptr_t key = atomic_load(&t->seat->waiter.key);
-        if (given && key != (uintptr_t)lock) {
-            ft_exclusive_take_back((void *)key, t); /* moved there from a Condition */
-        }
-        else if (given && t->waiting_side->take_back != NULL) {
-            t->waiting_side->take_back(lock, t);
-        }
-        atomic_fetch_and((_Atomic(uint64_t) *)lock, ~t->waiting_side->flags);
+}
+
+static void
+forget_wait(struct ft_thread *t, struct ft_seat *seat)
+{
+    void *lock = (void *)(uintptr_t)atomic_load(&seat->waiting_for);
+    if (lock == NULL) {
+        return;
+    }
+    uint32_t state = atomic_load(&seat->waiter.state);
+    bool given = state == FT_STATE_GRANTED || state == FT_STATE_NOTIFIED;
+    uintptr_t key = atomic_load(&seat->waiter.key);
+    if (given && key != (uintptr_t)lock) {
+        ft_exclusive_take_back((void *)key, t, state); /* moved there from a Condition */
+    }
+    else if (given && seat->waiting_side->take_back != NULL) {
+        seat->waiting_side->take_back(lock, t, state);
+    }
+    atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_side->flags);
+}
+
+/* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
+ * are the read locks that they held: a reader that does not exist changes nothing, and
+ * nobody could ever release for it. What they had locked for writing stays locked: the
+ * data behind it may be half written. */
+static void
+forget_thread(struct ft_thread *t)
+{
+    forget_reads(t);
+    for (struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
+        forget_wait(t, seat);
     }
 }
 
@@ -262,7 +316,8 @@ after_fork_in_child(void)
         if (t != self) {
             forget_thread(t);
             unlink_thread(t);
-            free_thread(t);
+            t->next = buried;
+            buried = t;
         }
     }
     if (self != NULL) {

@@ -9,8 +9,10 @@
  *                  registry's lock may turn Published into Counted, or a tag of a lock
  *                  that ceases to exist into 0. All sequentially consistent.
  *   slots.again    the owner writes; the registry's holder may read.
+ *   seat           the owner reads; it changes the list of its seats under the registry's
+ *                  lock, so whoever holds that may walk it.
  *   waiting_for    the owner writes; the registry's holder may read.
- *   seats          see golib/parking: the bucket's lock.
+ *   waiter         see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
  */
 #ifndef FT_THREAD_H
@@ -38,12 +40,15 @@ struct ft_slots {
     _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) again[FT_SLOTS]; /* nested reads per slot */
 };
 
-/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread
- * has one. When a signal handler runs while the thread stays queued (an Event may be set
- * meanwhile), the handler's own waiting takes another, stacked on it. */
+/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread has
+ * one. Python code may run while the thread waits: handlers of signals, the release() of a
+ * lock that is not ours. Whatever that code waits for, it waits on a seat of its own, stacked
+ * on the others. */
 struct ft_seat {
     struct ft_waiter waiter;
-    PyThread_type_lock semaphore; /* made at the first wait */
+    PyThread_type_lock semaphore;      /* made at the first wait */
+    _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
+    const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
     struct ft_seat *below;
 };
 
@@ -51,9 +56,6 @@ struct ft_thread {
     struct ft_slots reads;
     uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
     unsigned long ident;             /* threading.get_ident() */
-    const void *lost_to_interrupt;   /* a lock that an interrupted cede() did not get back */
-    _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
-    const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
     struct ft_pace pace;
     uint32_t spin_budget, asleep_budget; /* see spin.h */
     bool ended;                      /* the thread is gone, with read locks in hand */
@@ -79,7 +81,8 @@ ft_self(void)
 /* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory. */
 int ft_self_prepare_wait(struct ft_thread *self);
 
-/* Puts a new seat on top, and takes it away. */
+/* Puts a new seat on top, and takes it away: around all Python code that runs while this
+ * thread waits. -1 with MemoryError set when there is no memory. */
 int ft_seat_push(struct ft_thread *self);
 void ft_seat_pop(struct ft_thread *self);
 
@@ -99,8 +102,8 @@ void ft_registry_reap(struct ft_thread *thread);
 /* threading.get_ident() of the thread with that owner's id, 0 if it has ended. */
 unsigned long ft_ident_of(uint64_t owner_id);
 
-/* Number of threads in the slow path of that side of the lock. Includes those that have
- * not been queued yet. */
+/* Number of seats in the slow path of that side of the lock. Includes those that have not
+ * been queued yet. */
 int64_t ft_count_waiting(const void *lock, uint32_t kind);
 
 /* Once a process, at import. 0, or -1 with an exception set. */

@@ -2,6 +2,7 @@
 
 #include "os.h"
 #include "poll.h"
+#include "pyver.h"
 #include "spin.h"
 
 /* A signal that comes after the interpreter looked and before the thread sleeps does not
@@ -41,9 +42,9 @@ void
 ft_announce(const struct ft_side *side, const void *lock, struct ft_thread *self)
 {
     if (lock != NULL) {
-        self->waiting_side = side;
+        self->seat->waiting_side = side;
     }
-    atomic_store(&self->waiting_for, lock);
+    atomic_store(&self->seat->waiting_for, lock);
 }
 
 /* ---- sleeping ---- */
@@ -170,29 +171,27 @@ woken(const struct wait *wait)
 /* ---- signals ---- */
 
 int
-ft_run_handlers_queued(struct ft_thread *self)
+ft_run_handlers_waiting(struct ft_thread *self)
 {
-    const void *waiting_for = atomic_load(&self->waiting_for);
-    const struct ft_side *side = self->waiting_side;
     if (ft_seat_push(self) < 0) {
         return -1;
     }
     int raised = PyErr_CheckSignals();
     ft_seat_pop(self);
-    self->waiting_side = side;
-    atomic_store(&self->waiting_for, waiting_for);
     return raised;
 }
 
 static int32_t
 look_queued(const struct wait *wait)
 {
-    if (ft_run_handlers_queued(wait->self) == 0) {
+    int raised = ft_run_handlers_waiting(wait->self);
+    if (ft_engine_if_loaded() == NULL) {
+        return raised < 0 ? FT_VERDICT_WITHDRAWN : FT_VERDICT_RETRY; /* a handler forked: a child */
+    }
+    if (raised == 0) {
         return FT_VERDICT_PARK;
     }
-    if (ft_engine_if_loaded() != NULL) {
-        withdraw(wait, FT_REASON_INTERRUPTED);
-    }
+    withdraw(wait, FT_REASON_INTERRUPTED);
     return FT_VERDICT_WITHDRAWN;
 }
 
@@ -206,7 +205,7 @@ refuse_kept(void)
 
 /* Out of the queue, runs the handlers of signals that have come, then back into the old
  * place. For that moment the thread does not wait: readers that a writer kept out may go
- * in, a turn that comes up goes to the next. It is rare, and the place is kept. */
+ * in, a turn that comes up goes to the next. So it is done only when a signal has come. */
 static int32_t
 look_aside(const struct wait *wait)
 {
@@ -239,19 +238,9 @@ look_aside(const struct wait *wait)
 /* ---- the loop ---- */
 
 static int32_t
-after_sleep(const struct wait *wait, enum ft_slept slept)
+look(const struct wait *wait)
 {
-    int32_t verdict;
-    switch (slept) {
-    case FT_WOKEN:
-        return woken(wait);
-    case FT_LOOK:
-        return wait->side->stays ? look_queued(wait) : look_aside(wait);
-    case FT_TIME_OVER:
-        break;
-    }
-    verdict = withdraw(wait, FT_REASON_TIMED_OUT);
-    return verdict;
+    return wait->side->stays ? look_queued(wait) : look_aside(wait);
 }
 
 /* When the nap of a notified thread that found the lock taken is over. */
@@ -273,41 +262,42 @@ after_nap(const struct wait *wait)
     return verdict;
 }
 
-/* A thread that is woken to compete again and again sleeps too shortly each time to look for
- * signals (LAST_LOOK), so it looks by the clock. */
-static int64_t
-first_look(const struct wait *wait)
+/* What the end of a sleep means. FT_LOOK changes nothing: the loop looks for signals. */
+static int32_t
+after_sleep(const struct wait *wait, enum ft_slept slept, int32_t verdict)
 {
-    return wait->interruptible && wait->self->is_main ? ft_os_now() + FT_FIRST_LOOK : FT_FOREVER;
+    if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
+        return FT_VERDICT_RETRY; /* a handler forked, and this is the child */
+    }
+    if (slept == FT_WOKEN) {
+        return woken(wait);
+    }
+    if (slept == FT_LOOK) {
+        return verdict;
+    }
+    bool napped = verdict == FT_VERDICT_NAP && (wait->deadline == FT_FOREVER || ft_os_now() < wait->deadline);
+    return napped ? after_nap(wait) : withdraw(wait, FT_REASON_TIMED_OUT);
 }
 
+/* Between two sleeps the thread looks for signals once. */
 static enum ft_outcome
 wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
 {
-    int64_t look = FT_FIRST_LOOK, look_at = first_look(wait);
+    int64_t pause = FT_FIRST_LOOK;
+    bool looks = wait->interruptible && wait->self->is_main, looked = false;
     while (verdict == FT_VERDICT_PARK || verdict == FT_VERDICT_NAP) {
-        if (FT_UNLIKELY(chain == NULL && look_at != FT_FOREVER && ft_os_now() >= look_at)) {
-            look_at = first_look(wait);
-            verdict = after_sleep(wait, FT_LOOK);
+        if (looks && !looked && chain == NULL && ft_signals_pending()) {
+            verdict = look(wait);
+            looked = true;
             continue;
         }
         bool naps = verdict == FT_VERDICT_NAP;
-        int64_t until = naps ? nap_over(wait) : wait->deadline;
-        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed && !naps, until,
-                                       wait->interruptible ? &look : NULL);
+        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed && !naps,
+                                       naps ? nap_over(wait) : wait->deadline,
+                                       wait->interruptible ? &pause : NULL);
         chain = NULL;
-        if (slept == FT_LOOK) {
-            look_at = first_look(wait);
-        }
-        if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
-            verdict = FT_VERDICT_RETRY; /* a handler forked, and this is the child */
-        }
-        else if (slept == FT_TIME_OVER && until < wait->deadline) {
-            verdict = after_nap(wait);
-        }
-        else {
-            verdict = after_sleep(wait, slept);
-        }
+        looked = false;
+        verdict = after_sleep(wait, slept, verdict);
     }
     ft_forget(&wait->self->seat->waiter);
     if (verdict == FT_VERDICT_RETRY) {
@@ -334,16 +324,19 @@ spin(const struct ft_side *side, void *lock, struct ft_thread *self)
 }
 
 static enum ft_outcome
-wait_announced(const struct ft_side *side, void *lock, struct ft_thread *self,
-               int64_t deadline, bool interruptible)
+wait_from_start(const struct wait *wait)
 {
-    const struct ft_engine *go = ft_engine();
-    if (go == NULL) {
-        return ft_poll(side, lock, self, deadline, interruptible);
+    ft_announce(wait->side, wait->lock, wait->self);
+    enum ft_outcome outcome;
+    if (wait->go == NULL) {
+        outcome = ft_poll(wait->side, wait->lock, wait->self, wait->deadline, wait->interruptible);
     }
-    struct wait wait = {go, side, lock, self, deadline, interruptible, side->handed};
-    int32_t verdict = contend(&wait);
-    return verdict == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(&wait, NULL, verdict);
+    else {
+        int32_t verdict = contend(wait);
+        outcome = verdict == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(wait, NULL, verdict);
+    }
+    ft_announce(wait->side, NULL, wait->self);
+    return outcome;
 }
 
 FT_SLOW enum ft_outcome
@@ -352,26 +345,28 @@ ft_wait(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t 
     if (side->spins && spin(side, lock, self)) {
         return FT_ACQUIRED;
     }
+    /* Python code may run in both of the first, and do anything to the lock. */
+    const struct ft_engine *go = ft_engine();
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
     if (side->held != NULL && side->held(lock, self)) {
         return refuse_kept();
     }
-    ft_announce(side, lock, self);
-    enum ft_outcome outcome = wait_announced(side, lock, self, deadline, true);
-    ft_announce(side, NULL, self);
-    return outcome;
+    if (go != NULL) {
+        go = ft_engine_if_loaded(); /* a handler may have forked */
+    }
+    struct wait wait = {go, side, lock, self, deadline, true, side->handed};
+    return wait_from_start(&wait);
 }
 
 /* The seat is ready: it is the wait of a thread that has waited before. */
 FT_SLOW void
 ft_wait_uninterruptibly(const struct ft_side *side, void *lock, struct ft_thread *self)
 {
-    ft_announce(side, lock, self);
-    while (wait_announced(side, lock, self, FT_FOREVER, false) != FT_ACQUIRED) {
+    struct wait wait = {ft_engine(), side, lock, self, FT_FOREVER, false, side->handed};
+    while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
-    ft_announce(side, NULL, self);
 }
 
 enum ft_outcome

@@ -23,8 +23,9 @@ struct ft_side {
      * thread stays queued while it runs handlers. */
     bool (*held)(void *lock, struct ft_thread *self);
     /* In a forked child: takes back what a thread of the parent was given while it slept,
-     * if it was. It has not run since, so nothing is half done. NULL: nothing is given. */
-    void (*take_back)(void *lock, const struct ft_thread *gone);
+     * if it was: the state of its waiter is Notified or Granted. It has not run since, so
+     * nothing is half done. NULL: nothing is given. */
+    void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
     size_t contend, withdraw;          /* offsets of the exports in struct ft_engine */
     uint32_t kind;                     /* FT_KIND_… */
     uint64_t flags;                    /* flags in the word that those who wait cause */
@@ -71,8 +72,9 @@ enum ft_slept ft_sleep(struct ft_thread *self, struct ft_waiter *chain, bool han
 
 #define FT_FIRST_LOOK ((int64_t)10 * 1000 * 1000)
 
-/* Runs signal handlers while the thread stays queued. -1 when one raised. */
-int ft_run_handlers_queued(struct ft_thread *self);
+/* Runs signal handlers while the thread goes on waiting, on its seat. -1 with an exception
+ * set when one raised. */
+int ft_run_handlers_waiting(struct ft_thread *self);
 
 /* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
  * signals wait. awake: it was woken there and has consumed that. */
