@@ -55,8 +55,10 @@ ft_guest_room(char *why, size_t size)
     munmap(room, ROOM);
     int n = threads_possible(THREADS);
     if (n < THREADS) {
-        snprintf(why, size, "the process may start %d more threads, not %d; raise ulimit -u or the pids limit of its cgroup",
-                 n, THREADS);
+        snprintf(why, size,
+                 "of %d threads that Go may need the process may start only %d; raise ulimit -u or "
+                 "the pids limit of its cgroup",
+                 THREADS, n);
         return false;
     }
     return true;
