@@ -71,7 +71,7 @@ void __tsan_acquire(void *);
 void __tsan_release(void *);
 char ft_tsan_granted;
 typedef uintptr_t generic(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
-#define WRAP(name, type)                                                                     \\
+#define WRAP(name, result, parameters)                                                                     \\
     static generic *real_##name;                                                             \\
     static uintptr_t name(uintptr_t lock, uintptr_t b, uintptr_t c, uintptr_t d)             \\
     {                                                                                        \\
@@ -90,7 +90,7 @@ void *
 ft_tsan_dlsym(void *library, const char *name)
 {
     void *real = dlsym(library, name);
-#define PICK(name_, type)                        \\
+#define PICK(name_, result, parameters)                        \\
     if (real != NULL && strcmp(name, #name_) == 0) { \\
         real_##name_ = (generic *)real;          \\
         return (void *)name_;                    \\

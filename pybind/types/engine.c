@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIBRARY_ABI 3 /* pybind/bridge: abi */
-
 /* Absent -> Loading -> Ready or Broken, under `loading`; a fork turns everything but
  * Absent into Lost: a Go runtime that was half-way up in the parent is dead here too. */
 enum state { ABSENT, LOADING, READY, BROKEN, LOST };
@@ -41,14 +39,14 @@ resolve(void *library)
 {
     int32_t (*abi)(void);
     *(void **)&abi = dlsym(library, "ft_abi");
-    if (abi == NULL || abi() != LIBRARY_ABI) {
+    if (abi == NULL || abi() != FT_ABI) {
         snprintf(error, sizeof error, "%s is of another version; reinstall the package", ft_engine_path());
         return false;
     }
-#define FT_EXPORT_RESOLVE(name, type) *(void **)&engine.name = dlsym(library, #name);
+#define FT_EXPORT_RESOLVE(name, result, parameters) *(void **)&engine.name = dlsym(library, #name);
     FT_EXPORTS(FT_EXPORT_RESOLVE)
 #undef FT_EXPORT_RESOLVE
-#define FT_EXPORT_MISSING(name, type) || engine.name == NULL
+#define FT_EXPORT_MISSING(name, result, parameters) || engine.name == NULL
     if (false FT_EXPORTS(FT_EXPORT_MISSING)) {
         snprintf(error, sizeof error, "%s lacks an export; reinstall the package", ft_engine_path());
         return false;

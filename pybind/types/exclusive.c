@@ -46,7 +46,7 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
         .contend = offsetof(struct ft_engine, ft_interval_contend),     \
         .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
         .kind = FT_KIND_EXCLUSIVE,                                      \
-        .flags = FT_EXCLUSIVE_FLAGS,                                    \
+        .flags = FT_INTERVAL_FLAGS,                                    \
         .claims = true,                                                 \
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
@@ -74,7 +74,7 @@ FT_SLOW void
 ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
 {
     for (;;) {
-        uint64_t s = atomic_load(&lock->word), flags = s & FT_EXCLUSIVE_FLAGS;
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
         const struct ft_engine *go = ft_engine_if_loaded();
         if (go == NULL) {
             flags = 0; /* who polls looks at the owner only */
@@ -96,7 +96,7 @@ ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
 {
     struct ft_thread *self = ft_self();
     for (;;) {
-        uint64_t s = atomic_load(&lock->word), flags = s & FT_EXCLUSIVE_FLAGS;
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
         if (self == NULL || s >> FT_OWNER_SHIFT == 0) {
             return false;
         }
@@ -128,7 +128,7 @@ ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
         if (owner == 0) {
             return NULL;
         }
-        if (go == NULL || (s & FT_EXCLUSIVE_FLAGS) == 0) {
+        if (go == NULL || (s & FT_INTERVAL_FLAGS) == 0) {
             if (ft_cas(&lock->word, s, 0)) {
                 return NULL;
             }

@@ -8,8 +8,6 @@
 
 #include "wait.h"
 
-#define FT_EXCLUSIVE_FLAGS (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN | FT_INTERVAL_HANDOFF)
-
 /* Waiting for the word. The strict one is for interval 0: there the order of arrival is
  * promised, so nobody may slip in by spinning. */
 extern const struct ft_side ft_exclusive_side, ft_exclusive_strict_side;
@@ -26,7 +24,7 @@ ft_exclusive_side_of(const struct ft_interval_lock *lock)
 static inline bool
 ft_exclusive_owned(struct ft_interval_lock *lock, const struct ft_thread *self)
 {
-    return (atomic_load(&lock->word) & ~(uint64_t)FT_EXCLUSIVE_FLAGS) == self->owner;
+    return (atomic_load(&lock->word) & ~(uint64_t)FT_INTERVAL_FLAGS) == self->owner;
 }
 
 static inline bool
@@ -50,11 +48,11 @@ ft_exclusive_lock_fast(struct ft_interval_lock *lock, const struct ft_thread *se
 /* Takes a free word, though a waiter be on its way; its flags stay. */
 bool ft_exclusive_barge(void *lock, struct ft_thread *self);
 
-/* Whether a release may be just that: nobody waits, or one who was notified is on his way. */
+/* Whether a release may be just that. */
 static inline bool
 ft_exclusive_just_free(uint64_t flags)
 {
-    return flags == 0 || flags == (FT_INTERVAL_PARKED | FT_INTERVAL_WOKEN);
+    return (FT_INTERVAL_PLAIN >> flags & 1) != 0;
 }
 
 /* Releases for the owner, the calling thread; false when it is not. */
@@ -67,7 +65,7 @@ ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
     if (FT_LIKELY(atomic_compare_exchange_strong(&lock->word, &s, 0))) {
         return true;
     }
-    uint64_t flags = s & FT_EXCLUSIVE_FLAGS;
+    uint64_t flags = s & FT_INTERVAL_FLAGS;
     if ((s ^ flags) != self->owner) {
         return false;
     }
@@ -86,7 +84,7 @@ static inline bool
 ft_exclusive_unlock_any(struct ft_interval_lock *lock)
 {
     uint64_t s = atomic_load(&lock->word);
-    if (FT_LIKELY((s & FT_EXCLUSIVE_FLAGS) == 0 && s != 0 && ft_cas(&lock->word, s, 0))) {
+    if (FT_LIKELY((s & FT_INTERVAL_FLAGS) == 0 && s != 0 && ft_cas(&lock->word, s, 0))) {
         return true;
     }
     return ft_exclusive_unlock_any_slow(lock);

@@ -8,12 +8,11 @@
 
 #define OF(lock_) ((ReaderWriterLock *)((char *)(lock_) - offsetof(ReaderWriterLock, lock)))
 
-/* Whether the last holder may leave without judgement: nobody is queued, or somebody who
- * was notified is on his way and nobody is to be served before others. */
+/* Whether the last holder may leave without judgement. */
 static inline bool
 just_free(uint64_t flags)
 {
-    return flags == 0 || (flags & (FT_RW_WOKEN | FT_RW_HANDOFF | FT_RW_OWED)) == FT_RW_WOKEN;
+    return (FT_RW_PLAIN >> flags & 1) != 0;
 }
 
 /* ---- the writers' side ---- */

@@ -16,8 +16,6 @@ typedef struct {
 } ReaderWriterLock;
 
 #define FT_RW_ONE_READER (1ULL << FT_OWNER_SHIFT)
-#define FT_RW_QUEUE_FLAGS \
-    (FT_RW_WRITERS_PARKED | FT_RW_READERS_PARKED | FT_RW_WOKEN | FT_RW_HANDOFF | FT_RW_OWED)
 
 static inline uint64_t
 ft_rw_load(ReaderWriterLock *lock)
