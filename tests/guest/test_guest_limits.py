@@ -109,8 +109,9 @@ def test_few_threads() -> None:
         import resource
         {EVERYTHING.replace(chr(10), chr(10) + " " * 8)}
         if os.getuid() == 0:
-            os.setgid(65533)
-            os.setuid(65533)  # a user without other processes
+            user = 100000 + os.getpid()  # one without other processes
+            os.setgid(user)
+            os.setuid(user)
         resource.setrlimit(resource.RLIMIT_NPROC, (4, 4))
         everything()
         assert not go_runs()

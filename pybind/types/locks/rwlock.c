@@ -1,7 +1,6 @@
 /* ReaderWriterLock: taking and releasing. */
 #include "locks/rwlock.h"
 
-#include "core/poll.h"
 #include "locks/rwread.h"
 #include "core/wait.h"
 

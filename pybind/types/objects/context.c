@@ -5,6 +5,7 @@
  * is what keeps readers from scaling otherwise. A context holds no state of its own: who
  * has the lock is the lock's business. */
 #include "objects/args.h"
+#include "objects/lockobj.h"
 #include "objects/rwtype.h"
 #include "objects/types.h"
 #include "core/wait.h"
