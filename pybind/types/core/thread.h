@@ -22,7 +22,7 @@
 #include "core/pace.h"
 #include "core/spin.h"
 
-struct ft_side;
+struct ft_wait_ops;
 
 /* A slot says: this thread holds a read lock on that lock. The lock's address and in its
  * low bits how the lock knows of it. */
@@ -49,7 +49,7 @@ struct ft_seat {
     struct ft_waiter waiter;
     PyThread_type_lock semaphore;      /* made at the first wait */
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
-    const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
+    const struct ft_wait_ops *waiting_ops; /* how; valid while waiting_for is set */
     struct ft_seat *below;
 };
 

@@ -3,7 +3,7 @@
 #include "objects/family.h"
 #include "objects/lockobj.h"
 #include "platform/os.h"
-#include "core/poll.h"
+#include "core/fallback.h"
 #include "platform/pyver.h"
 #include "core/spin.h"
 #include "objects/types.h"
@@ -23,9 +23,9 @@ _Static_assert(offsetof(Barrier, barrier.word) == FT_WORD_OFFSET, "snapshot() co
 #define SELF(op) ((Barrier *)(op))
 #define ONE_ARRIVAL (1ULL << FT_OWNER_SHIFT)
 
-/* Only the name of what a thread waits for: a barrier's wait has a loop of its own. In a
- * forked child nobody is left of those who had arrived. */
-static const struct ft_side side = {
+/* What others see of a wait; what it does is told by the hooks. In a forked child nobody is
+ * left of those who had arrived. */
+static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = ~(uint64_t)FT_BARRIER_BROKEN,
     .stays = true,
@@ -62,74 +62,84 @@ raise_broken(void)
 /* ---- with Go ---- */
 
 /* How a party's wait ended. */
-enum ended { PASSED, FAILED, ANOTHER, RAISED, IN_TIME };
+enum end { PASSED, FAILED, ANOTHER, RAISED };
 
-static enum ended
-outcome_of(struct ft_seat *seat)
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
 {
-    switch (seat->waiter.outcome) {
+    wait->end = how;
+    return FT_END;
+}
+
+/* As whoever ended the wait says. */
+static enum ft_step
+as_told(struct ft_waiting *wait)
+{
+    switch (wait->self->seat->waiter.outcome) {
     case FT_OUTCOME_PASSED:
-        return PASSED;
+        return end(wait, PASSED);
     case FT_OUTCOME_ANOTHER:
-        return ANOTHER;
+        return end(wait, ANOTHER);
     default:
-        return FAILED;
+        return end(wait, FAILED);
     }
 }
 
-static enum ended
-give_up(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int32_t why,
-        enum ended otherwise)
+/* Gives up, unless the wait has ended before: Acquired, and its wake-up is on the way. */
+static int32_t
+leave(struct ft_waiting *wait, int32_t why)
 {
-    struct ft_seat *seat = thread->seat;
-    int32_t verdict = go->ft_barrier_withdraw(&self->barrier, &seat->waiter, why);
-    if (verdict == FT_VERDICT_PARK) {
-        return IN_TIME;
-    }
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    int32_t verdict = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
     if (verdict == FT_VERDICT_WITHDRAWN) {
-        ft_wake(seat->waiter.chain);
-        return otherwise;
+        ft_wake(waiter->chain);
     }
-    PyThread_acquire_lock(seat->semaphore, WAIT_LOCK); /* the wake-up is on its way */
-    return otherwise == RAISED ? RAISED : outcome_of(seat);
+    else if (verdict == FT_VERDICT_ACQUIRED) {
+        ft_consume_wakeup(wait->self);
+    }
+    return verdict;
 }
 
-static enum ended
-sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int64_t deadline)
+static enum ft_step
+time_over(struct ft_waiting *wait)
 {
-    int64_t look = FT_FIRST_LOOK;
+    switch (leave(wait, FT_REASON_TIMED_OUT)) {
+    case FT_VERDICT_PARK: /* all have come, only the action is not done yet */
+        wait->deadline = FT_FOREVER;
+        return FT_SLEEP;
+    case FT_VERDICT_WITHDRAWN:
+        return end(wait, FAILED);
+    }
+    return as_told(wait);
+}
+
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
+    }
+    if (ft_golib() != NULL) {
+        leave(wait, FT_REASON_INTERRUPTED);
+    }
+    return end(wait, RAISED);
+}
+
+static const struct ft_hooks hooks = {as_told, NULL, time_over, look};
+
+static enum end
+sleep_in_queue(Barrier *self, struct ft_thread *thread, int64_t deadline)
+{
     /* More parties than processors: somebody needs the one that we would spin on. */
     bool soon = self->barrier.parties <= (uint64_t)ft_spinners_most + 1;
-    for (;;) {
-        switch (ft_sleep(thread, NULL, soon, deadline, &look)) {
-        case FT_WOKEN:
-            return outcome_of(thread->seat);
-        case FT_TIME_OVER: {
-            enum ended ended = give_up(self, go, thread, FT_REASON_TIMED_OUT, FAILED);
-            if (ended != IN_TIME) {
-                return ended;
-            }
-            deadline = FT_FOREVER; /* all have come, only the action is not done yet */
-            break;
-        }
-        case FT_LOOK:
-            if (ft_signals_pending() && ft_run_handlers_waiting(thread) < 0) {
-                if (ft_engine_if_loaded() == NULL) {
-                    return RAISED;
-                }
-                return give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
-            }
-            break;
-        }
-        if (ft_engine_if_loaded() == NULL) {
-            return FAILED; /* a handler forked, and this is the child: the parties are gone */
-        }
-    }
+    struct ft_waiting wait = {&hooks, &ops, &self->barrier, thread, deadline, true, soon, 0};
+    ft_wait_loop(&wait, NULL, FT_SLEEP);
+    return wait.end == FT_END_IN_CHILD ? FAILED : (enum end)wait.end; /* there the parties are gone */
 }
 
 /* ---- without Go ---- */
 
-/* Ends the round for all who poll, and begins the next with that word. */
+/* Ends the round for all who wait without Go, and begins the next with that word. */
 static void
 end_round(Barrier *self, bool failed, uint64_t word)
 {
@@ -155,8 +165,8 @@ leave_round(Barrier *self, uint64_t round)
     }
 }
 
-static enum ended
-poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t deadline)
+static enum end
+look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t deadline)
 {
     while (__atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST) == round) {
         uint64_t s = load(self);
@@ -172,7 +182,7 @@ poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
             leave_round(self, round);
             return RAISED;
         }
-        ft_poll_nap(thread, deadline);
+        ft_fallback_nap(thread, deadline);
     }
     return atomic_load(&self->failed_rounds) >> (round % 64) & 1 ? FAILED : PASSED;
 }
@@ -186,7 +196,7 @@ struct arrival {
 };
 
 static struct arrival
-arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t *polled_round)
+arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t *fallback_round)
 {
     struct arrival arrival;
     if (go != NULL) {
@@ -199,13 +209,13 @@ arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint
         bool last = arrived + 1 == self->barrier.parties;
         uint64_t round = __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
         arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
-        *polled_round = round;
+        *fallback_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
             arrival.verdict = FT_VERDICT_WITHDRAWN;
             return arrival;
         }
         if ((s & FT_BARRIER_FULL) != 0) {
-            ft_poll_nap(thread, FT_FOREVER);
+            ft_fallback_nap(thread, FT_FOREVER);
         }
         else if (ft_cas(&self->barrier.word, s, last ? s | FT_BARRIER_FULL : s + ONE_ARRIVAL)) {
             arrival.verdict = last ? FT_VERDICT_ACQUIRED : FT_VERDICT_PARK;
@@ -215,7 +225,7 @@ arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint
 }
 
 static bool
-open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
@@ -233,7 +243,7 @@ open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64
 static void
 fail(Barrier *self, struct ft_thread *thread, bool broken)
 {
-    const struct ft_engine *go = ft_engine();
+    const struct ft_golib *go = ft_golib_load();
     if (go != NULL) {
         ft_release_slow(broken ? go->ft_barrier_break : go->ft_barrier_reset, &self->barrier, thread);
     }
@@ -244,7 +254,7 @@ fail(Barrier *self, struct ft_thread *thread, bool broken)
 
 /* For the last party, whose action failed. */
 static void
-fail_round(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+fail_round(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     if (go != NULL) {
         go->ft_barrier_fail(&self->barrier, &thread->seat->waiter, round);
@@ -257,12 +267,12 @@ fail_round(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, 
 
 /* The last party: runs the action, then lets everybody pass. */
 static int
-complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+complete(PyObject *op, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     Barrier *self = SELF(op);
     if (self->action != NULL) {
         PyObject *result = PyObject_CallNoArgs(self->action);
-        go = ft_engine_if_loaded(); /* the action may have forked, and this be the child */
+        go = ft_golib(); /* the action may have forked, and this be the child */
         if (result == NULL) {
             PyObject *raised = PyErr_GetRaisedException();
             fail_round(self, go, thread, round);
@@ -280,7 +290,7 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
 {
     Barrier *self = SELF(op);
     for (;;) {
-        const struct ft_engine *go = ft_engine();
+        const struct ft_golib *go = ft_golib_load();
         uint64_t round = 0;
         struct arrival arrival = arrive(self, go, thread, &round);
         int64_t deadline, now = ft_os_now();
@@ -293,10 +303,10 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
         if (arrival.verdict == FT_VERDICT_ACQUIRED) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
-        ft_announce(&side, &self->barrier, thread);
-        enum ended ended = go != NULL ? sleep_in_queue(self, go, thread, deadline)
-                                      : poll_for_round(self, thread, round, deadline);
-        ft_announce(&side, NULL, thread);
+        ft_announce(&ops, &self->barrier, thread);
+        enum end ended = go != NULL ? sleep_in_queue(self, thread, deadline)
+                                    : look_for_round(self, thread, round, deadline);
+        ft_announce(&ops, NULL, thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;

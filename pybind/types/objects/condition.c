@@ -6,7 +6,7 @@
 #include "objects/args.h"
 #include "objects/condlock.h"
 #include "platform/os.h"
-#include "core/poll.h"
+#include "core/fallback.h"
 #include "platform/pyver.h"
 #include "objects/types.h"
 
@@ -14,8 +14,8 @@ _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot(
 
 #define SELF(op) ((Condition *)(op))
 
-/* Only the name of what a thread waits for: a condition's wait has a loop of its own. */
-static const struct ft_side side = {
+/* What others see of a wait; what it does is told by the hooks. */
+static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_CONDITION_PARKED,
     .stays = true,
@@ -30,8 +30,10 @@ refuse_unmade(PyObject *op)
 
 /* ---- waiting ---- */
 
+#define OF(word) ((Condition *)((char *)(word) - offsetof(Condition, condition)))
+
 /* How the queueing of a wait ended. */
-enum ended {
+enum end {
     NOTIFIED, /* it has to take the lock */
     MOVED,    /* it is in the queue of the lock, or a wake-up from there is on its way */
     COMING,   /* it was woken there: to compete for the lock, or holding it */
@@ -39,62 +41,65 @@ enum ended {
     RAISED,
 };
 
-/* Leaves the queue of the condition, unless somebody notified us before. */
-static enum ended
-give_up(Condition *self, const struct ft_engine *go, struct ft_thread *thread, int32_t why,
-        enum ended otherwise)
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
 {
-    struct ft_seat *seat = thread->seat;
-    if (go->ft_condition_withdraw(&self->condition, &seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
-        return otherwise;
-    }
-    if (self->kind != FOREIGN && atomic_load(&seat->waiter.key) != (uintptr_t)&self->condition) {
-        return MOVED;
-    }
-    PyThread_acquire_lock(seat->semaphore, WAIT_LOCK); /* the wake-up is on its way */
-    return NOTIFIED;
+    wait->end = how;
+    return FT_END;
 }
 
-static enum ended
-sleep_in_queue(Condition *self, const struct ft_engine *go, struct ft_thread *thread,
-               struct ft_waiter *chain, int64_t deadline)
+/* Whether the waiter is in the queue of the lock by now, or was. A foreign lock has none. */
+static bool
+moved(const struct ft_waiting *wait)
 {
-    struct ft_waiter *waiter = &thread->seat->waiter;
-    int64_t look = FT_FIRST_LOOK;
-    for (;; chain = NULL) {
-        switch (ft_sleep(thread, chain, true, deadline, &look)) {
-        case FT_WOKEN:
-            return self->kind == FOREIGN || atomic_load(&waiter->key) == (uintptr_t)&self->condition
-                       ? NOTIFIED
-                       : COMING;
-        case FT_TIME_OVER:
-            return give_up(self, go, thread, FT_REASON_TIMED_OUT, EXPIRED);
-        case FT_LOOK:
-            if (!ft_signals_pending()) {
-                break;
-            }
-            if (go->ft_condition_aside(&self->condition, waiter) != FT_VERDICT_PARK) {
-                return give_up(self, go, thread, FT_REASON_LOOKING, NOTIFIED);
-            }
-            if (ft_run_handlers_waiting(thread) == 0) {
-                break;
-            }
-            if (ft_engine_if_loaded() == NULL) {
-                return RAISED;
-            }
-            /* Notified or not: the exception ends the wait. */
-            enum ended ended = give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
-            return ended == NOTIFIED ? RAISED : ended;
-        }
-        if (ft_engine_if_loaded() == NULL) {
-            return NOTIFIED; /* a handler forked, and this is the child: look for oneself */
-        }
-    }
+    return OF(wait->lock)->kind != FOREIGN
+           && atomic_load(&wait->self->seat->waiter.key) != (uintptr_t)wait->lock;
 }
+
+/* Leaves the queue of the condition, unless somebody notified us before. */
+static enum ft_step
+leave(struct ft_waiting *wait, int32_t why, enum end otherwise, enum end if_notified)
+{
+    if (ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
+        return end(wait, otherwise);
+    }
+    if (moved(wait)) {
+        return end(wait, MOVED);
+    }
+    ft_consume_wakeup(wait->self);
+    return end(wait, if_notified);
+}
+
+static enum ft_step
+woken(struct ft_waiting *wait)
+{
+    return end(wait, moved(wait) ? COMING : NOTIFIED);
+}
+
+static enum ft_step
+time_over(struct ft_waiting *wait)
+{
+    return leave(wait, FT_REASON_TIMED_OUT, EXPIRED, NOTIFIED);
+}
+
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    if (ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter) != FT_VERDICT_PARK) {
+        return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
+    }
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
+    }
+    /* Notified or not: the exception ends the wait. */
+    return ft_golib() == NULL ? end(wait, RAISED) : leave(wait, FT_REASON_INTERRUPTED, RAISED, RAISED);
+}
+
+static const struct ft_hooks hooks = {woken, NULL, time_over, look};
 
 /* Without Go there is no queue: look for a notification now and then. Others' counts too. */
-static enum ended
-poll_for_notification(Condition *self, struct ft_thread *thread, uint64_t before, int64_t deadline)
+static enum end
+look_for_notification(Condition *self, struct ft_thread *thread, uint64_t before, int64_t deadline)
 {
     while (atomic_load(&self->notified) == before) {
         if (deadline != FT_FOREVER && ft_os_now() >= deadline) {
@@ -103,35 +108,56 @@ poll_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
         if (ft_run_handlers_waiting(thread) < 0) {
             return RAISED;
         }
-        ft_poll_nap(thread, deadline);
+        ft_fallback_nap(thread, deadline);
     }
     return NOTIFIED;
 }
 
-/* The caller holds the lock; it holds it again afterwards. */
-static enum ended
-wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved,
-              int *failed)
+/* The wait of a thread that is queued, or has to look by itself. In a child that a signal
+ * handler forked nobody of the parent can notify: it looks for itself at once. */
+static enum end
+sleep_in_queue(Condition *self, struct ft_thread *thread, struct ft_waiter *chain, int64_t deadline)
 {
-    const struct ft_engine *go = ft_engine();
+    struct ft_waiting wait = {&hooks, &ops, &self->condition, thread, deadline, true, true, 0};
+    ft_wait_loop(&wait, chain, FT_SLEEP);
+    return wait.end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait.end;
+}
+
+/* The lock could not be released: out of the queue again. The exception stays. */
+static void
+unqueue(Condition *self, struct ft_thread *thread)
+{
+    const struct ft_golib *go = ft_golib();
+    struct ft_waiter *waiter = &thread->seat->waiter;
+    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING) != FT_VERDICT_WITHDRAWN) {
+        ft_consume_wakeup(thread);
+    }
+}
+
+/* The caller holds the lock, and holds it no more afterwards, unless failed is -1. */
+static enum end
+wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed)
+{
+    const struct ft_golib *go = ft_golib_load();
     uint64_t before = atomic_load(&self->notified);
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
-    ft_announce(&side, &self->condition, thread);
+    ft_announce(&ops, &self->condition, thread);
     struct ft_waiter *chain;
-    int released = ft_condlock_release(self, thread, saved, &chain);
-    go = ft_engine_if_loaded(); /* the lock's methods may have forked, and this be the child */
-    if (released < 0) {
-        enum ended ended = go == NULL ? RAISED : give_up(self, go, thread, FT_REASON_LOOKING, RAISED);
-        ft_announce(&side, NULL, thread);
+    enum end ended = RAISED;
+    *failed = ft_condlock_release(self, thread, saved, &chain);
+    if (*failed < 0) {
+        unqueue(self, thread);
         ft_forget(&thread->seat->waiter);
-        *failed = -1;
-        return ended;
     }
-    enum ended ended = go == NULL ? poll_for_notification(self, thread, before, deadline)
-                                  : sleep_in_queue(self, go, thread, chain, deadline);
-    ft_announce(&side, NULL, thread);
+    else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
+        ended = sleep_in_queue(self, thread, chain, deadline);
+    }
+    else {
+        ended = look_for_notification(self, thread, before, deadline);
+    }
+    ft_announce(&ops, NULL, thread);
     return ended;
 }
 
@@ -144,13 +170,13 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     if (ft_self_prepare_wait(thread) < 0) {
         return -1;
     }
-    enum ended ended = wait_unlocked(self, thread, deadline, &saved, &failed);
+    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed);
     if (failed < 0) {
         return -1; /* the lock could not be released, so it is still held */
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_exclusive_side_of(word_of(self)), word_of(self), thread, ended == COMING);
+        ft_wait_moved(ft_exclusive_ops_of(word_of(self)), word_of(self), thread, ended == COMING);
         PyErr_SetRaisedException(raised);
     }
     else {
@@ -225,7 +251,7 @@ condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
 static FT_SLOW int
 notify_slow(Condition *self, struct ft_thread *thread, uint64_t n)
 {
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     if (go == NULL) {
         atomic_fetch_add(&self->notified, 1);
         return 0;
@@ -249,7 +275,7 @@ notify(PyObject *op, uint64_t n)
     if (thread == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0) {
         return NULL;
     }
-    bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_engine_if_loaded() == NULL;
+    bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_golib() == NULL;
     if (waited_for && n > 0) {
         notify_slow(SELF(op), thread, n);
     }
@@ -395,7 +421,7 @@ condition_repr(PyObject *op)
     if (self->lock == NULL) {
         return PyUnicode_FromFormat("<%s without a lock at %p>", ft_type_name(op), op);
     }
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     long long waiting = go != NULL ? go->ft_waiting(&self->condition, FT_KIND_EXCLUSIVE)
                                    : ft_count_waiting(&self->condition, FT_KIND_EXCLUSIVE);
     return PyUnicode_FromFormat("<%s of %R waiters=%lld at %p>", ft_type_name(op), self->lock, waiting, op);

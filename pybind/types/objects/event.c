@@ -26,11 +26,11 @@ try(void *event, struct ft_thread *Py_UNUSED(self))
     return (atomic_load(&((struct ft_event *)event)->word) & FT_EVENT_SET) != 0;
 }
 
-static const struct ft_side side = {
+static const struct ft_wait_ops ops = {
     .try = try,
-    .poll = try,
-    .contend = offsetof(struct ft_engine, ft_event_await),
-    .withdraw = offsetof(struct ft_engine, ft_event_withdraw),
+    .fallback_try = try,
+    .contend = offsetof(struct ft_golib, ft_event_await),
+    .withdraw = offsetof(struct ft_golib, ft_event_withdraw),
     .kind = FT_KIND_SHARED,
     .flags = FT_EVENT_PARKED,
     .spins = true,
@@ -60,7 +60,7 @@ set_slow(Event *self)
     if (thread == NULL) {
         return NULL;
     }
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     if (go != NULL) {
         ft_release_slow(go->ft_event_set, &self->event, thread);
     }
@@ -104,7 +104,7 @@ event_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwna
     if (thread == NULL) {
         return NULL;
     }
-    int outcome = ft_wait(&side, &SELF(op)->event, thread, deadline);
+    int outcome = ft_wait(&ops, &SELF(op)->event, thread, deadline);
     return outcome < 0 ? NULL : PyBool_FromLong(outcome);
 }
 
@@ -122,7 +122,7 @@ event_repr(PyObject *op)
     if (is_set(self)) {
         return PyUnicode_FromFormat("<%s set at %p>", ft_type_name(op), op);
     }
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     long long waiting = go != NULL ? go->ft_waiting(&self->event, FT_KIND_SHARED)
                                    : ft_count_waiting(&self->event, FT_KIND_SHARED);
     return PyUnicode_FromFormat("<%s unset waiters=%lld at %p>", ft_type_name(op), waiting, op);

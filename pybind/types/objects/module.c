@@ -1,5 +1,5 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
-#include "core/engine.h"
+#include "core/golib.h"
 #include "objects/lockobj.h"
 #include "core/thread.h"
 #include "objects/process.h"
@@ -58,7 +58,7 @@ locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 static PyObject *
 locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(ft_engine_if_loaded() != NULL);
+    return PyBool_FromLong(ft_golib() != NULL);
 }
 
 static PyMethodDef functions[] = {

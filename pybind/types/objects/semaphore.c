@@ -38,7 +38,7 @@ try(void *lock, struct ft_thread *Py_UNUSED(self))
 }
 
 static bool
-held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
+never_owned(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 {
     return false; /* who has a permit may wait for another */
 }
@@ -51,13 +51,13 @@ take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
     }
 }
 
-static const struct ft_side side = {
+static const struct ft_wait_ops ops = {
     .try = try,
-    .poll = try,
-    .held = held,
+    .fallback_try = try,
+    .owned = never_owned,
     .take_back = take_back,
-    .contend = offsetof(struct ft_engine, ft_semaphore_contend),
-    .withdraw = offsetof(struct ft_engine, ft_semaphore_withdraw),
+    .contend = offsetof(struct ft_golib, ft_semaphore_contend),
+    .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw),
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
@@ -74,7 +74,7 @@ take(Semaphore *self, int64_t deadline)
         return FT_TIMED_OUT;
     }
     struct ft_thread *thread = ft_self();
-    return thread == NULL ? FT_FAILED : ft_wait(&side, &self->permits, thread, deadline);
+    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, deadline);
 }
 
 static FT_SLOW int
@@ -87,7 +87,7 @@ refuse_release(void)
 
 /* Somebody waits: Go hands the permits over. */
 static FT_SLOW int
-give_slow(Semaphore *self, const struct ft_engine *go, uint64_t n)
+give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
 {
     struct ft_thread *thread = ft_self();
     if (thread == NULL) {
@@ -110,8 +110,8 @@ give(Semaphore *self, uint64_t n)
         if (FT_UNLIKELY(permits > self->most || n > self->most - permits)) {
             return refuse_release();
         }
-        const struct ft_engine *go;
-        if (FT_UNLIKELY((s & FT_SEMAPHORE_PARKED) != 0) && (go = ft_engine_if_loaded()) != NULL) {
+        const struct ft_golib *go;
+        if (FT_UNLIKELY((s & FT_SEMAPHORE_PARKED) != 0) && (go = ft_golib()) != NULL) {
             return give_slow(self, go, n);
         }
         if (FT_LIKELY(atomic_compare_exchange_weak(&self->permits.word, &s,
@@ -213,7 +213,7 @@ static PyObject *
 semaphore_repr(PyObject *op)
 {
     Semaphore *self = SELF(op);
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     long long waiting = go != NULL ? go->ft_waiting(&self->permits, FT_KIND_EXCLUSIVE)
                                    : ft_count_waiting(&self->permits, FT_KIND_EXCLUSIVE);
     unsigned long long value = load(self) >> FT_OWNER_SHIFT;
