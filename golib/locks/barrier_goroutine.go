@@ -73,9 +73,7 @@ func (b *GoBarrier) wait(ctx context.Context) (int, error) {
 // before, it breaks the barrier.
 func (b *GoBarrier) sleep(ctx context.Context, w *parking.Waiter) (Outcome, error) {
 	defer w.Forget()
-	select {
-	case <-w.Ready():
-	case <-doneOf(ctx):
+	if !wokenBefore(ctx, w) {
 		v, chain := b.barrier.Withdraw(w, TimedOut)
 		if v == Withdrawn {
 			parking.Wake(chain)

@@ -118,16 +118,14 @@ func (c *GoCondition) unlockEnlisted(w *parking.Waiter) {
 // sleep ends when w was notified, or with an error and w in no queue when ctx has ended
 // before. It says whether it consumed the wake-up of w.
 func (c *GoCondition) sleep(ctx context.Context, w *parking.Waiter) (woken bool, err error) {
-	select {
-	case <-w.Ready():
+	if wokenBefore(ctx, w) {
 		return true, nil
-	case <-doneOf(ctx):
-		if c.condition.Withdraw(w, TimedOut) != Withdrawn {
-			return false, nil
-		}
-		w.Forget()
-		return false, context.Cause(ctx)
 	}
+	if c.condition.Withdraw(w, TimedOut) != Withdrawn {
+		return false, nil
+	}
+	w.Forget()
+	return false, context.Cause(ctx)
 }
 
 // Notify ends the wait of up to n goroutines, those that have waited longest. The caller

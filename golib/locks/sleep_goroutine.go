@@ -27,17 +27,29 @@ type policy interface {
 
 // sleep waits until w, which v says is parked, has the lock or ctx is done.
 func sleep(ctx context.Context, p policy, w *parking.Waiter, v Verdict) error {
-	done := doneOf(ctx)
 	for v == Park {
-		select {
-		case <-w.Ready():
-			v = p.contend(w)
-		case <-done:
+		if !wokenBefore(ctx, w) {
 			return giveUpSleep(ctx, p, w)
 		}
+		v = p.contend(w)
 	}
 	sleepers.Put(w)
 	return nil
+}
+
+// wokenBefore waits for the wake-up of w and consumes it, or answers false when ctx ends
+// before.
+func wokenBefore(ctx context.Context, w *parking.Waiter) bool {
+	if ctx == nil || ctx.Done() == nil { // a select of one channel would cost more
+		<-w.Ready()
+		return true
+	}
+	select {
+	case <-w.Ready():
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func giveUpSleep(ctx context.Context, p policy, w *parking.Waiter) error {
@@ -60,12 +72,4 @@ func ended(ctx context.Context) error {
 		return nil
 	}
 	return context.Cause(ctx)
-}
-
-// doneOf is what a select waits for: nil, for ever, without a context.
-func doneOf(ctx context.Context) <-chan struct{} {
-	if ctx == nil {
-		return nil
-	}
-	return ctx.Done()
 }
