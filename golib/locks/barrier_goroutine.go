@@ -37,9 +37,9 @@ func NewBarrier(parties int, action func() error) *GoBarrier {
 // action to the party that ran it.
 func (b *GoBarrier) Wait() (int, error) { return b.wait(nil) }
 
-// WaitContext is Wait, or returns the cause of ctx's end. A party that does not come
-// breaks the barrier, or the others would wait for ever. Once all have come, while the
-// action runs, the end of ctx changes nothing.
+// WaitContext is Wait, or returns the cause of ctx's end. A party whose ctx ends, before
+// or while it waits, breaks the barrier: the others would wait for it for ever. Once all
+// have come, while the action runs, the end of ctx changes nothing.
 func (b *GoBarrier) WaitContext(ctx context.Context) (int, error) { return b.wait(ctx) }
 
 func (b *GoBarrier) wait(ctx context.Context) (int, error) {

@@ -85,9 +85,7 @@ func TestStressBarrierBroken(t *testing.T) {
 		if s := b.barrier.word.load() &^ BarrierBroken; s != 0 {
 			t.Errorf("the word is %#x in the end", s)
 		}
-		if left := lot.Snapshot(); len(left) != 0 {
-			t.Errorf("waiters in the end: %+v", left)
-		}
+		nobodyQueued(t)
 	}
 }
 
@@ -98,6 +96,22 @@ func arrive(c *crew, b *GoBarrier, n int) (ids []int) {
 		await(c.t, "a party", func() bool { return b.Waiters() == k+1 })
 	}
 	return ids
+}
+
+// TestBarrierEndedContext has a party come with a context that has ended: the others need
+// not wait for it.
+func TestBarrierEndedContext(t *testing.T) {
+	useLot(t, parking.Now)
+	b := NewBarrier(3, nil)
+	c := newCrew(t)
+	ids := arrive(c, b, 1)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errGone)
+	if _, err := b.WaitContext(ctx); !errors.Is(err, errGone) || !b.Broken() {
+		t.Errorf("%v, broken %v", err, b.Broken())
+	}
+	c.ends(ids[0], 0, ErrBroken)
+	nobodyQueued(t)
 }
 
 // TestBarrierActionFails sees an action that panics, ends its goroutine, or returns an

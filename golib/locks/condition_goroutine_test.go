@@ -30,9 +30,7 @@ func eachLocker(t *testing.T, test func(t *testing.T, l sync.Locker)) {
 				useLot(t, parking.Now)
 				lot = parking.NewLot(buckets, parking.Now) // useLot puts the old one back
 				test(t, make())
-				if left := lot.Snapshot(); len(left) != 0 {
-					t.Errorf("waiters in the end: %+v", left)
-				}
+				nobodyQueued(t)
 			})
 		}
 	}

@@ -41,9 +41,7 @@ func TestStressEvent(t *testing.T) {
 			t.Errorf("event %d is %#x in the end", k, s)
 		}
 	}
-	if left := lot.Snapshot(); len(left) != 0 {
-		t.Errorf("waiters in the end: %+v", left)
-	}
+	nobodyQueued(t)
 }
 
 // TestEventIsSet has the race detector see that IsSet shows what was written before Set.

@@ -34,9 +34,7 @@ func trace(t *testing.T, step func(c *crew, r *rand.Rand), same func() bool) {
 		}
 	}
 	c.disband()
-	if left := lot.Snapshot(); len(left) != 0 {
-		t.Errorf("waiters in the end: %+v", left)
-	}
+	nobodyQueued(t)
 }
 
 // wanting is a wait in a model's queue.

@@ -62,6 +62,11 @@ func nobodyLeft(t *testing.T, w *word) {
 	if s := w.load(); s != 0 {
 		t.Errorf("the word is %#x in the end", s)
 	}
+	nobodyQueued(t)
+}
+
+func nobodyQueued(t *testing.T) {
+	t.Helper()
 	if left := lot.Snapshot(); len(left) != 0 {
 		t.Errorf("waiters in the end: %+v", left)
 	}
