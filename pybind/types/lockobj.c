@@ -1,5 +1,8 @@
 #include "lockobj.h"
 
+#include "engine.h"
+#include "types.h"
+
 void
 ft_object_dealloc(PyObject *self)
 {
@@ -28,4 +31,27 @@ ft_repr_owner(uint64_t word)
         return PyUnicode_FromString("ended");
     }
     return PyUnicode_FromFormat("%lu", ident);
+}
+
+long long
+ft_waiting_for(void *lock, uint32_t kind)
+{
+    const struct ft_engine *go = ft_engine_if_loaded();
+    return go != NULL ? go->ft_waiting(lock, kind) : ft_count_waiting(lock, kind);
+}
+
+PyObject *
+ft_repr_state(PyObject *op, long long waiting, PyObject *state)
+{
+    PyObject *name = state == NULL ? NULL : ft_qualified_name(op);
+    PyObject *text = NULL;
+    if (name != NULL && waiting == 0) {
+        text = PyUnicode_FromFormat("<%U at %p: %U>", name, op, state);
+    }
+    else if (name != NULL) {
+        text = PyUnicode_FromFormat("<%U at %p waiters=%lld: %U>", name, op, waiting, state);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(state);
+    return text;
 }

@@ -35,6 +35,9 @@ ft_rw_writes(uint64_t word, const struct ft_thread *self)
 /* The type's deallocator. */
 void ft_rw_dealloc(PyObject *op);
 
+/* Makes the exception of a lock in a with statement, once for each module. */
+PyObject *ft_rw_no_side(void);
+
 int ft_rw_read(ReaderWriterLock *lock, int64_t deadline);
 int ft_rw_write(ReaderWriterLock *lock, int64_t deadline);
 int ft_rw_unread(ReaderWriterLock *lock);
