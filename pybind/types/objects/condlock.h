@@ -16,6 +16,10 @@ typedef struct {
     _Atomic(uint64_t) notified; /* notifications; polled for in a forked child */
     PyObject *lock;             /* NULL only when made by __new__ alone; else constant */
     enum kind kind;
+    PyObject *dict;
+    /* The word of the Event that this is the _cond of, for counting who was queued there
+     * before: a key, never looked into. NULL for others, and when the Event is gone. */
+    void *_Atomic event;
 } Condition;
 
 /* What a wait has to put back: an RLock's depth, or what a foreign _release_save gave. */
