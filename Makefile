@@ -14,11 +14,12 @@ STUBS := ft_utils.synchronization
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help examples test sanitize wheels bench plot lint header clean FORCE
+.PHONY: help examples test soak sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
+	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
 	@echo 'make sanitize   the C types under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
@@ -152,6 +153,14 @@ test: check-go lint check-installed check-stubs
 		$(call PYTEST,3.13t) > build/pytest-3.13t.log 2>&1; code=$$?; wait; \
 		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
 		exit $$(( code | $$(cat build/pytest-3.13.code) ))
+
+# Not a part of `make test`: it takes an hour and more. What is flaky on a busy machine is a defect, of a test or of a lock.
+ROUNDS ?= 10
+BUSY ?= 4
+SOAK_SECONDS ?= 2400
+soak: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
+	@.venv/$(firstword $(FLAVOURS))/bin/python scripts/soak.py --rounds $(ROUNDS) --busy $(BUSY) --seconds $(SOAK_SECONDS) \
+		$(FLAVOURS:%=.venv/%/bin/python) -- $(PYTEST_ARGS)
 
 # Not a part of `make test`: it takes eight minutes, and some more to build a third interpreter, once, for the thread sanitizer.
 sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
