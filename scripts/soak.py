@@ -62,7 +62,7 @@ def busy(count: int) -> Iterator[None]:
 def start(python: str, options: list[str]) -> Run:
     build = Path(python).absolute().parents[1].name  # .venv/3.13t/bin/python; a venv's link is its identity
     log = LOGS / f"{build}.log"
-    command = [os.path.abspath(python), "-m", "pytest", "-p", "no:cacheprovider", *options]
+    command = [os.path.abspath(python), "-m", "pytest", "-x", "-p", "no:cacheprovider", *options]
     # As `make test` does: the working directory stays off the path, so the wheel is tested.
     env = {**os.environ, "PYTHONSAFEPATH": "1"}
     with log.open("wb") as output:
