@@ -16,10 +16,12 @@ STUBS := ft_utils.synchronization
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help examples test soak conformance sanitize wheels bench plot lint header clean FORCE
+.PHONY: help dev pytest examples test soak conformance sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
+	@echo 'make dev        build what has changed straight into .venv/, in seconds (no wheel)'
+	@echo 'make pytest     then run one test: T=tests/test_fork.py or T="-k fork" (F=3.13t for one build)'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
 	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
 	@echo 'make conformance  the tests of CPython and of others with our names in the place of threading, on both builds'
@@ -105,6 +107,23 @@ INSTALLED := $(FLAVOURS:%=.venv/%/.installed)
 wheels: $(FLAVOURS:%=build/wheel-%/.made)
 	@ls -l dist/*.whl
 
+# --- the inner loop --------------------------------------------------------------------------------------------
+
+F ?= $(FLAVOURS)
+# What to test: paths of tests and options of pytest.
+T ?=
+
+# The stamp goes, so that the next `make test` installs the wheel again.
+.PHONY: $(FLAVOURS:%=dev-%)
+$(FLAVOURS:%=dev-%): dev-%: .venv/%/.made .venv/%/.group-test
+	@rm -f .venv/$*/.installed
+	@$(PYTHON) scripts/dev.py .venv/$*/bin/python
+
+dev: $(F:%=dev-%)
+
+pytest: dev
+	@for f in $(F); do echo "pytest on $$f"; $(OUTSIDE) .venv/$$f/bin/python -m pytest -p no:cacheprovider $(T) || exit 1; done
+
 # --- examples --------------------------------------------------------------------------------------------------
 
 examples: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-examples)
@@ -131,9 +150,10 @@ check-go:
 	@go test -tags explore -short -timeout 5m -run Explore ./golib/locks
 
 lint: .venv/3.13/.group-lint
-	@echo 'gofmt, ruff'
+	@echo 'gofmt, floors, ruff'
 	@unformatted=$$(gofmt -l golib pybind); test -z "$$unformatted" || \
 		{ echo "gofmt would change: $$unformatted" >&2; exit 1; }
+	@$(PYTHON) scripts/check_floors.py
 	@.venv/3.13/bin/ruff check --quiet --output-format=concise .
 
 check-installed: $(INSTALLED)

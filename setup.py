@@ -1,13 +1,17 @@
 """The two native pieces of ft_utils; everything else about the package stands in pyproject.toml."""
 
+import functools
 import importlib.util
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
+from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 TYPES = ROOT / "pybind" / "types"
@@ -24,8 +28,8 @@ def locks_extension() -> Extension:
     """The lock types in C. They do not link against libpython: the interpreter brings its own symbols."""
     return Extension(
         "ft_utils._locks",
-        sources=relative(list(TYPES.glob("*.c"))),
-        depends=relative([*TYPES.glob("*.h"), *INCLUDE.glob("*.h")]),
+        sources=relative(list(TYPES.glob("*/*.c"))),
+        depends=relative([*TYPES.glob("*/*.h"), *INCLUDE.glob("*.h")]),
         include_dirs=relative([TYPES, INCLUDE]),
         # initial-exec: the per-thread record is reached by one load instead of a call into the dynamic linker.
         extra_compile_args=[
@@ -41,17 +45,41 @@ class GoExtension(Extension):
     """The Go library: a module that the driver builds, not setuptools' compiler."""
 
 
+def go_extension() -> GoExtension:
+    sources = [path for folder in ("golib", "pybind") for path in (ROOT / folder).rglob("*.go")]
+    driver = DRIVER.parent.glob("*.py")
+    return GoExtension("ft_utils._control", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
+
+
 def load_driver() -> ModuleType:
     """Load pybind/driver/build.py by path: an installed package may have the name `build` too."""
     spec = importlib.util.spec_from_file_location("ft_utils_control_driver", DRIVER)
     driver = importlib.util.module_from_spec(spec)
+    sys.path.append(str(DRIVER.parent))  # for what it imports from beside itself
     sys.modules[spec.name] = driver
     spec.loader.exec_module(driver)
     return driver
 
 
+def compile_each(compiler, compile_all, sources, output_dir=None, depends=None, **options) -> list[str]:
+    """The compiler's own compile, a file at a time: side by side, and only what is older than what it is made of."""
+
+    def compile_one(source: str) -> str:
+        (made,) = compiler.object_filenames([source], output_dir=output_dir)
+        if newer_group([source, *depends], made):
+            compile_all([source], output_dir=output_dir, depends=depends, **options)
+        return made
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(compile_one, sources))
+
+
 class BuildNative(build_ext):
-    """build_ext that knows how to build a GoExtension."""
+    """build_ext that knows how to build a GoExtension, and takes no longer than it has to."""
+
+    def build_extensions(self) -> None:
+        self.compiler.compile = functools.partial(compile_each, self.compiler, self.compiler.compile)
+        super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
         if isinstance(ext, GoExtension):
@@ -60,6 +88,8 @@ class BuildNative(build_ext):
             super().build_extension(ext)
 
     def build_go(self, ext: GoExtension) -> None:
+        if not (self.force or newer_group(ext.depends, self.get_ext_fullpath(ext.name))):
+            return
         driver = load_driver()
         try:
             driver.build_control(
@@ -73,6 +103,6 @@ class BuildNative(build_ext):
 
 setup(
     # Go first: where it is missing, that is said before anything is compiled.
-    ext_modules=[GoExtension("ft_utils._control", sources=[]), locks_extension()],
+    ext_modules=[go_extension(), locks_extension()],
     cmdclass={"build_ext": BuildNative},
 )

@@ -9,19 +9,26 @@ package contention
 import (
 	"strconv"
 
+	"ft_utils/golib/garbage"
 	"ft_utils/golib/parking"
 )
 
 // StatsJSON returns the counters of all locks of the process as a JSON object. They only grow.
 func StatsJSON() string {
-	return string(appendStats(nil, parking.Default.Counters()))
+	return report(appendStats(nil, parking.Default.Counters()))
 }
 
 // SnapshotJSON returns who waits for what, as a JSON array of objects: key is the address of the lock's
 // word, id the waiter's, kind "exclusive" or "shared", notified whether it was woken to compete, and
 // waited how long it has been there, in seconds.
 func SnapshotJSON() string {
-	return string(appendWaits(nil, parking.Default.Snapshot()))
+	return report(appendWaits(nil, parking.Default.Snapshot()))
+}
+
+// report makes a string of b. What led to b is about as large as b and the string together.
+func report(b []byte) string {
+	garbage.Add(4 * cap(b))
+	return string(b)
 }
 
 func appendStats(b []byte, c parking.Counters) []byte {

@@ -34,7 +34,8 @@ const (
 	Another                // the next round has begun: arrive again
 )
 
-// Barrier lets a fixed number of parties meet.
+// Barrier lets a fixed number of parties meet. It is the policy; goroutines use a
+// [GoBarrier].
 //
 // What the parties did before they arrived happens before what they do after it. It must
 // not be copied after first use.

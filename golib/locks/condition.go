@@ -18,7 +18,8 @@ import "ft_utils/golib/parking"
 const ConditionParked = 1 << 0 // somebody is queued
 
 // Condition is the queue of a condition variable. The lock that goes with it is the
-// caller's business: it holds it in Enlist and the notifications.
+// caller's business: it holds it in Enlist and the notifications. It is the policy;
+// goroutines use a [GoCondition].
 type Condition struct {
 	word word
 }

@@ -22,7 +22,7 @@ const (
 	EventParked = 1 << 1 // somebody is queued
 )
 
-// Event is a flag that can be waited for.
+// Event is a flag that can be waited for. It is the policy; goroutines use a [GoEvent].
 //
 // What was written before Set is seen by everybody whose wait it ends. The zero value is
 // clear. It must not be copied after first use.
@@ -38,7 +38,9 @@ func (e *Event) Await(w *parking.Waiter) Verdict {
 		w.Forget()
 		return Acquired
 	}
-	q.Count().Contended++
+	if w.New() {
+		q.Count().Contended++
+	}
 	for {
 		s := e.word.load()
 		if s&EventSet != 0 {

@@ -68,8 +68,9 @@ type Waiter struct {
 	// Naps says whether the waiter can sleep for a short time by the clock (0: it cannot).
 	// It is constant.
 	Naps uint32
-	// Number is what an operation numbers the waiter with. It is the waiter's own once
-	// that operation has returned.
+	// Number is what an operation numbers the waiter with, or, in the queue of a
+	// semaphore, how many permits it wants. It is the waiter's own once that operation
+	// has returned.
 	Number uint64
 	// Key is what the waiter was queued for last, the address of a word. It changes
 	// under the bucket's lock of the old key and that of the new one.
@@ -98,6 +99,10 @@ func NewWaiter(id uint64) *Waiter {
 
 // Ready delivers the wake-up of a goroutine's waiter.
 func (w *Waiter) Ready() <-chan struct{} { return w.ready }
+
+// New says whether the next push of w is an arrival: the wait begins, rather than going on
+// after a signal handler.
+func (w *Waiter) New() bool { return w.Ticket == 0 }
 
 // InQueue says whether w is in a queue. It is asked under the bucket's lock.
 func (w *Waiter) InQueue() bool { return w.queued }

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import runtime_signals
+
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ROOT / "pybind" / "bridge"
 BINDINGS = Path(__file__).with_name("bindings.py")
@@ -26,7 +28,7 @@ PACKAGE = "golib/contention"
 VERSION_SCRIPT = f"{{ global: PyInit__{NAME}; ft_*; local: *; }};\n"
 
 # Stripped, and without the build id: it would depend on the path of the work folder.
-LD_FLAGS = "-s -w -buildid= \"-extldflags='-Wl,--version-script={}'\""
+LD_FLAGS = "-s -w -buildid= {} \"-extldflags='-Wl,--version-script={}'\""
 
 # What cgo itself writes declares parameters that it does not use.
 C_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
@@ -149,14 +151,30 @@ def link(work: Path, env: dict[str, str]) -> Path:
         BRIDGE / f"{NAME}.c": work / f"{NAME}.c",
         BRIDGE / f"{NAME}_go.h": work / f"{NAME}_go.h",
     }
+    overlay.update(quiet_runtime(work, env))
     seen_by_go = work / "overlay.json"
     seen_by_go.write_text(json.dumps({"Replace": {str(path): str(real) for path, real in overlay.items()}}))
     exports = work / "exports.map"
     exports.write_text(VERSION_SCRIPT)
     library = work / f"_{NAME}.so"
-    options = ["-buildmode=c-shared", "-trimpath", f"-overlay={seen_by_go}", f"-ldflags={LD_FLAGS.format(exports)}"]
+    ld_flags = LD_FLAGS.format(runtime_signals.LINKER_FLAG, exports)
+    options = ["-buildmode=c-shared", "-trimpath", f"-overlay={seen_by_go}", f"-ldflags={ld_flags}"]
     run(["go", "build", *options, "-o", str(library), f"./{BRIDGE.relative_to(ROOT)}"], ROOT, env)
     return library
+
+
+def quiet_runtime(work: Path, env: dict[str, str]) -> dict[Path, Path]:
+    """Let Go see a table of signals of its own runtime in which it has no part."""
+    table = Path(capture(["go", "env", "GOROOT"], env).stdout.strip()) / runtime_signals.TABLE
+    ours = work / f"{table.stem}.quiet"  # no name of a Go file: the folder is below the module's
+    try:
+        ours.write_text(runtime_signals.quiet(table.read_text()))
+    except (OSError, runtime_signals.UnknownTable) as error:
+        raise BuildError(
+            f"ft_utils builds Go's runtime with a table of signals of its own and does not know the one in {table}: "
+            f"{error}; build with the Go release that go.mod names."
+        ) from None
+    return {table: ours}
 
 
 def capture(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:

@@ -1,0 +1,5 @@
+package main
+
+import "ft_utils/golib/garbage"
+
+func init() { garbage.Guest() }

@@ -1,0 +1,270 @@
+#include "core/wait.h"
+
+#include "core/fallback.h"
+#include "core/spin.h"
+
+int64_t
+ft_count_waiting(const void *lock, uint32_t kind)
+{
+    int64_t n = 0;
+    ft_registry_lock();
+    for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
+        for (const struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
+            n += atomic_load(&seat->waiting_for) == lock && seat->waiting_ops->kind == kind;
+        }
+    }
+    ft_registry_unlock();
+    return n;
+}
+
+int64_t
+ft_waiting_for(void *lock, uint32_t kind)
+{
+    const struct ft_golib *go = ft_golib();
+    return go != NULL ? go->ft_waiting(lock, kind) : ft_count_waiting(lock, kind);
+}
+
+/* How the loop of a lock ends. */
+enum end { ACQUIRED, GAVE_UP, RAISED };
+
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
+{
+    wait->end = how;
+    return FT_END;
+}
+
+/* ---- asking Go ---- */
+
+static enum ft_step
+contend(struct ft_waiting *wait)
+{
+    const struct ft_golib *go = ft_golib();
+    ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + wait->ops->contend);
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    int32_t verdict;
+    while ((verdict = fn(wait->lock, waiter)) == FT_VERDICT_RETRY) {
+        wait->ops->clear_way(wait->lock);
+    }
+    ft_wake(waiter->chain);
+    switch (verdict) {
+    case FT_VERDICT_PARK:
+        return FT_SLEEP;
+    case FT_VERDICT_NAP:
+        return FT_NAP;
+    case FT_VERDICT_GRANTED:
+        ft_consume_wakeup(wait->self);
+        break;
+    }
+    return end(wait, ACQUIRED);
+}
+
+/* Takes the thread out of the queue; its ticket stays. True: it had been handed the lock
+ * already. */
+static bool
+withdraw(struct ft_waiting *wait, int32_t why)
+{
+    const struct ft_golib *go = ft_golib();
+    ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)go + wait->ops->withdraw);
+    struct ft_seat *seat = wait->self->seat;
+    int32_t verdict = fn(wait->lock, &seat->waiter, why);
+    ft_wake(seat->waiter.chain);
+    if (ft_state(&seat->waiter) != FT_STATE_QUEUED) {
+        ft_consume_wakeup(wait->self); /* somebody took us out of Queued */
+    }
+    atomic_store(&seat->waiter.state, FT_STATE_IDLE);
+    return verdict == FT_VERDICT_ACQUIRED;
+}
+
+/* ---- waking up ---- */
+
+/* Tries for a while: falling asleep and being woken again costs more than a short critical
+ * section. Go learns of a success from the word. */
+static void
+try_for_a_while(const struct ft_waiting *wait)
+{
+    struct ft_spin spin = ft_spin_start(&wait->self->spin);
+    do {
+        if (wait->ops->try(wait->lock, wait->self)) {
+            ft_spin_succeeded(&wait->self->spin);
+            return;
+        }
+    } while (ft_spin_again(&spin));
+}
+
+/* A woken thread competes with those that run: it leaves the queue with the lock, or sleeps
+ * on in its place. */
+static enum ft_step
+compete(struct ft_waiting *wait)
+{
+    if (wait->ops->claims) {
+        try_for_a_while(wait);
+    }
+    return contend(wait);
+}
+
+static enum ft_step
+woken(struct ft_waiting *wait)
+{
+    return ft_state(&wait->self->seat->waiter) == FT_STATE_GRANTED ? end(wait, ACQUIRED) : compete(wait);
+}
+
+static enum ft_step
+time_over(struct ft_waiting *wait)
+{
+    return end(wait, withdraw(wait, FT_REASON_TIMED_OUT) ? ACQUIRED : GAVE_UP);
+}
+
+/* ---- signals ---- */
+
+static enum ft_step
+look_queued(struct ft_waiting *wait)
+{
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
+    }
+    if (ft_golib() != NULL) {
+        withdraw(wait, FT_REASON_INTERRUPTED);
+    }
+    return end(wait, RAISED);
+}
+
+static FT_SLOW int
+refuse_kept(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a signal handler took the lock that this thread was waiting for and kept it");
+    return FT_FAILED;
+}
+
+/* Out of the queue, runs the handlers of signals that have come, then back into the old
+ * place. For that moment the thread does not wait: readers that a writer kept out may go
+ * in, a turn that comes up goes to the next. So it is done only when a signal has come. */
+static enum ft_step
+look_aside(struct ft_waiting *wait)
+{
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    if (withdraw(wait, FT_REASON_LOOKING)) {
+        return end(wait, ACQUIRED); /* the interpreter sees the signal as we return */
+    }
+    uint64_t ticket = waiter->ticket;
+    int64_t since = waiter->since;
+    ft_forget(waiter);
+    ft_announce(wait->ops, NULL, wait->self);
+    int raised = PyErr_CheckSignals();
+    const struct ft_golib *go = ft_golib();
+    if (raised < 0) {
+        if (go != NULL) {
+            go->ft_interrupted(wait->lock);
+        }
+        return end(wait, RAISED);
+    }
+    if (wait->ops->owned(wait->lock, wait->self)) {
+        refuse_kept();
+        return end(wait, RAISED);
+    }
+    ft_announce(wait->ops, wait->lock, wait->self);
+    waiter->ticket = ticket;
+    waiter->since = since;
+    return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
+}
+
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    return wait->ops->stays ? look_queued(wait) : look_aside(wait);
+}
+
+static const struct ft_hooks hooks = {woken, compete, time_over, look};
+
+/* ---- waiting ---- */
+
+/* Waits in the queue, or wherever the wait already is at its end. */
+static enum ft_outcome
+finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
+{
+    ft_wait_loop(wait, chain, step);
+    ft_forget(&wait->self->seat->waiter);
+    switch (wait->end) {
+    case ACQUIRED:
+        return FT_ACQUIRED;
+    case GAVE_UP:
+        return FT_TIMED_OUT;
+    case RAISED:
+        return FT_FAILED;
+    }
+    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+}
+
+static bool
+spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    struct ft_spin spin = ft_spin_start(&self->spin);
+    while (ft_spin_again(&spin)) {
+        if (ops->try(lock, self)) {
+            ft_spin_succeeded(&self->spin);
+            return true;
+        }
+    }
+    ft_spin_failed(&self->spin);
+    return false;
+}
+
+static enum ft_outcome
+wait_from_start(struct ft_waiting *wait)
+{
+    ft_announce(wait->ops, wait->lock, wait->self);
+    enum ft_outcome outcome =
+        ft_golib() == NULL
+            ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
+            : finish(wait, NULL, contend(wait));
+    ft_announce(wait->ops, NULL, wait->self);
+    return outcome;
+}
+
+FT_SLOW enum ft_outcome
+ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
+{
+    if (ops->spins && spin(ops, lock, self)) {
+        return FT_ACQUIRED;
+    }
+    /* Python code may run in both of the first, and do anything to the lock. */
+    ft_golib_load();
+    if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
+        return FT_FAILED;
+    }
+    if (ops->owned != NULL && ops->owned(lock, self)) {
+        return refuse_kept();
+    }
+    struct ft_waiting wait = {&hooks, ops, lock, self, deadline, true, ops->handed, 0};
+    return wait_from_start(&wait);
+}
+
+/* The seat is ready: it is the wait of a thread that has waited before. */
+FT_SLOW void
+ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    ft_golib_load();
+    struct ft_waiting wait = {&hooks, ops, lock, self, FT_FOREVER, false, ops->handed, 0};
+    while (wait_from_start(&wait) != FT_ACQUIRED) {
+    }
+}
+
+enum ft_outcome
+ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
+{
+    ft_announce(ops, lock, self);
+    struct ft_waiting wait = {&hooks, ops, lock, self, deadline, true, true, 0};
+    enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
+    ft_announce(ops, NULL, self);
+    return outcome;
+}
+
+void
+ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
+{
+    ft_announce(ops, lock, self);
+    struct ft_waiting wait = {&hooks, ops, lock, self, FT_FOREVER, false, true, 0};
+    finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
+    ft_announce(ops, NULL, self);
+}

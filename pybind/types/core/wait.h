@@ -1,0 +1,66 @@
+/* Waiting for a lock, the same for all of them. */
+#ifndef FT_WAIT_H
+#define FT_WAIT_H
+
+#include "core/waitloop.h"
+
+/* The operations of waiting for one side of one kind of lock. For a condition and a barrier,
+ * which have hooks of their own, only the last four matter. */
+struct ft_wait_ops {
+    /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
+     * that was notified tries it too, so it keeps the flags of the word. */
+    bool (*try)(void *lock, struct ft_thread *self);
+    /* Makes room for a queued thread where only C can (a revocation of read bias). NULL
+     * where Go never answers Retry. */
+    void (*clear_way)(void *lock);
+    /* Without Go (core/fallback.h): as `try`, minding no queue; there is none. */
+    bool (*fallback_try)(void *lock, struct ft_thread *self);
+    void (*fallback_given_up)(void *lock); /* NULL: nothing to do */
+    /* Whether this thread holds the lock so that it must not wait for it. NULL where a
+     * thread stays queued while it runs handlers. */
+    bool (*owned)(void *lock, struct ft_thread *self);
+    size_t contend, withdraw; /* offsets of the exports in struct ft_golib */
+    bool spins;               /* may a newcomer spin before it queues? */
+    /* Does a try that took the lock leave the thread's id in the word? Then one that was
+     * notified may try while it is queued. */
+    bool claims;
+    bool handed; /* see struct ft_waiting */
+    /* Does a thread stay queued while it runs signal handlers? One that waits for something
+     * to happen does, or it would miss what happens meanwhile. One that waits for a lock does
+     * not: it would be handed the lock and hold up the others, or the handler. */
+    bool stays;
+    /* In a forked child: takes back what a thread of the parent was given while it slept,
+     * if it was: the state of its waiter is Notified or Granted. It has not run since, so
+     * nothing is half done. NULL: nothing is given. */
+    void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
+    uint64_t flags; /* flags in the word that those who wait cause */
+    uint32_t kind;  /* FT_KIND_… */
+};
+
+enum ft_outcome { FT_FAILED = -1, FT_TIMED_OUT = 0, FT_ACQUIRED = 1 };
+
+/* Waits until the lock is taken, the deadline is over, or a signal handler raised: then
+ * Failed with the exception set, and nothing is taken and nobody queued. */
+enum ft_outcome ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                        int64_t deadline);
+
+/* The same, but signals wait too: it ends with the lock taken. */
+void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self);
+
+/* The waiting of a thread that an operation has just queued, with those to be woken in its
+ * waiter's chain. */
+enum ft_outcome ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                               int64_t deadline);
+
+/* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
+ * signals wait. awake: it was woken there and has consumed that. */
+void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake);
+
+/* Number of seats in the slow path of that side of the lock. Includes those that have not
+ * been queued yet. */
+int64_t ft_count_waiting(const void *lock, uint32_t kind);
+
+/* The same of those in the queue, where there is one. */
+int64_t ft_waiting_for(void *lock, uint32_t kind);
+
+#endif

@@ -1,0 +1,31 @@
+#include "objects/lockobj.h"
+
+void
+ft_object_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (((struct ft_object_head *)self)->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(self);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyObject *
+ft_refuse_pickle(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return PyErr_Format(PyExc_TypeError,
+                        "cannot pickle or copy '%s' object: a lock belongs to its process "
+                        "and its place; share the object itself",
+                        Py_TYPE(self)->tp_name);
+}
+
+PyObject *
+ft_repr_owner(uint64_t word)
+{
+    unsigned long ident = ft_ident_of(word >> FT_OWNER_SHIFT);
+    if (ident == 0) {
+        return PyUnicode_FromString("ended");
+    }
+    return PyUnicode_FromFormat("%lu", ident);
+}
