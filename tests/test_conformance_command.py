@@ -171,6 +171,9 @@ def test_a_suite_that_does_not_run_is_an_error(command, place):
     suite = command.suites.Suite("tiny", seconds=60, project="tiny", paths=("absent.py",))
     with pytest.raises(SystemExit, match="no test of tiny ran"):
         command.run.run_suite(place, suite, ours=True)
+    suite = command.suites.Suite("tiny", seconds=60, modules=("tiny_unittest", "test.absent"))
+    with pytest.raises(SystemExit, match="tiny cannot import absent"):
+        command.run.run_suite(place, suite, ours=True, only=["unittest.loader._FailedTest.absent"])
 
 
 def results_of(command, **outcomes):
@@ -210,7 +213,17 @@ def test_a_reason_explains_its_suite_its_builds_and_its_tests(command):
     assert not command.differences.judge("s", "other", baseline, ours, reasons).unexplained
     text = command.report.listing([verdict], Path("work"))
     assert "unexplained, s on this: y.one" in text and "stale, s on this: z.gone" in text
+    assert not verdict.good and not verdict.unfinished
     assert command.report.table([verdict]).splitlines()[-1].split() == "s this 3 + 0 0 + 3 3 2 1".split()
+
+
+def test_a_run_without_an_end_is_no_success(command):
+    baseline, ours = results_of(command, a="passed"), results_of(command, a="passed")
+    assert command.differences.judge("s", "this", baseline, ours, []).good
+    ours.finished = False
+    verdict = command.differences.judge("s", "this", baseline, ours, [])
+    assert not verdict.good
+    assert "unfinished, s on this: the run with our names" in command.report.listing([verdict], Path("work"))
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def main() -> int:
             verdicts.append(verdict)
     print(table(verdicts))
     print(listing(verdicts, options.work))
-    return 1 if any(verdict.unexplained for verdict in verdicts) else 0
+    return 0 if all(verdict.good for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":

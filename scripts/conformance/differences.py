@@ -71,6 +71,16 @@ class Verdict:
     def unexplained(self) -> list[Difference]:
         return [each for each in self.differences if each.unexplained]
 
+    @property
+    def unfinished(self) -> list[str]:
+        """The sides that did not run all of their tests, so that nobody knows how those compare."""
+        sides = {"baseline": self.baseline, "run with our names": self.ours}
+        return [name for name, results in sides.items() if not results.finished]
+
+    @property
+    def good(self) -> bool:
+        return not self.unexplained and not self.unfinished
+
 
 def same(one: Outcome, other: Outcome) -> bool:
     return one.kind == other.kind or (one.kind in GOOD and other.kind in GOOD)

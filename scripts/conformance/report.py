@@ -29,11 +29,9 @@ def listing(verdicts: list[Verdict], work: Path) -> str:
                 state = "unexplained" if each.unexplained else "did not come again"
                 lines.append(f"  {state}, {where}: {each}")
         lines += [f"  stale, {where}: {reason.tests[0]} does not differ any more" for reason in verdict.stale]
-        for side, names in ((verdict.baseline, "baseline"), (verdict.ours, "ours")):
-            if not side.finished:
-                lines.append(f"  {where}: the {names} did not come to its end")
-            if verdict.build.endswith("t") and side.gil:
-                lines.append(f"  {where}: an extension module turned the GIL on in the {names}")
+        lines += [f"  unfinished, {where}: the {side} did not run all of its tests" for side in verdict.unfinished]
+        if verdict.build.endswith("t") and (verdict.baseline.gil or verdict.ours.gil):
+            lines.append(f"  {where}: an extension module turned the GIL on")
     if not lines:
         return "every difference is explained"
     return "\n".join([*lines, f"logs and results of every run: {work}"])

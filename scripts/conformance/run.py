@@ -126,6 +126,9 @@ def check_names(results: Results, suite: Suite, ours: bool, path: Path) -> None:
     log = path.with_suffix(".log")
     if not results.tests:
         raise SystemExit(f"conformance: error: no test of {suite.name} ran; see {log}")
+    missing = [test.rpartition(".")[2] for test in results.tests if test.startswith("unittest.loader._FailedTest.")]
+    if missing:
+        raise SystemExit(f"conformance: error: {suite.name} cannot import {' and '.join(missing)}; see {log}")
     if bool(results.replaced) != ours:
         state = "were not replaced" if ours else "were replaced in the baseline"
         raise SystemExit(f"conformance: error: the names of threading {state} in {suite.name}; see {log}")
