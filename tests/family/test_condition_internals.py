@@ -89,6 +89,28 @@ def test_wrong_timeout_keeps_the_levels(nested: Any) -> None:
         nested.release()
 
 
+@pytest.mark.parametrize("cls", [ours.RLock, ours.IntervalLock])
+def test_timeout_whose_comparison_gives_the_lock_away(cls: Any, puppet: Puppet) -> None:
+    """wait() must not release what another thread holds by then."""
+    lock = cls()
+    condition = ours.Condition(lock)
+
+    class Generous(float):
+        def __gt__(self, other: object) -> bool:
+            lock.release()
+            puppet.run(lock.acquire)
+            return True
+
+        __hash__ = None
+
+    for wait in (condition.wait, lambda timeout: condition.wait_for(lambda: False, timeout)):
+        lock.acquire()
+        with pytest.raises(RuntimeError, match="un-acquired"):
+            wait(Generous(LIMIT))
+        assert puppet.run(lock._is_owned) and not lock._is_owned()
+        puppet.run(lock.release)
+
+
 @pytest.mark.parametrize("over", LOCKS)
 def test_is_owned(module: ModuleType, over: str, puppet: Puppet) -> None:
     condition = module.Condition(LOCKS[over]())

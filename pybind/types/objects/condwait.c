@@ -124,6 +124,11 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 {
     const struct ft_golib *go = ft_golib_load();
     uint64_t before = atomic_load(&self->notified);
+    /* Python code may have run since the last look: a comparison of the timeout, a warning. */
+    *failed = self->kind == FOREIGN ? 0 : ft_condlock_check_owned(self, thread, "wait");
+    if (*failed < 0) {
+        return RAISED;
+    }
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
