@@ -221,6 +221,20 @@ kind_of(PyObject *lock, const struct ft_module_state *state)
                                      : FOREIGN;
 }
 
+/* AttributeError, or another exception of the lock's own, when it is none. */
+static bool
+is_lock(PyObject *lock)
+{
+    int suits = PyObject_HasAttrStringWithError(lock, "acquire");
+    if (suits > 0) {
+        suits = PyObject_HasAttrStringWithError(lock, "release");
+    }
+    if (suits == 0) {
+        PyErr_Format(PyExc_AttributeError, "Condition needs a lock with acquire and release, not %T", lock);
+    }
+    return suits > 0;
+}
+
 static int
 condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -230,26 +244,20 @@ condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
     if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Condition", names, &lock)) {
         return -1;
     }
-    if (SELF(op)->lock != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "this Condition has its lock already; make another one");
-        return -1;
-    }
     if (lock == Py_None) {
         lock = PyObject_CallNoArgs((PyObject *)state->rlock);
     }
-    else if (!PyObject_HasAttrString(lock, "acquire") || !PyObject_HasAttrString(lock, "release")) {
-        PyErr_Format(PyExc_AttributeError, "Condition needs a lock with acquire and release, not %T", lock);
-        return -1;
-    }
     else {
-        Py_INCREF(lock);
+        lock = is_lock(lock) ? Py_NewRef(lock) : NULL;
     }
     if (lock == NULL) {
         return -1;
     }
+    /* Two threads may call this at the same time. */
     if (!atomic_compare_exchange_strong(&SELF(op)->lock, &none, lock)) {
-        Py_DECREF(lock); /* another thread initializes it at the same time */
-        return 0;
+        Py_DECREF(lock);
+        PyErr_SetString(PyExc_RuntimeError, "this Condition has its lock already; make another one");
+        return -1;
     }
     SELF(op)->kind = kind_of(lock, state);
     return 0;

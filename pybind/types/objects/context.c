@@ -57,11 +57,12 @@ context_init(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O", names, &lock) || !is_suitable(op, lock)) {
         return -1;
     }
-    if (lock_of(op) != NULL) {
+    ReaderWriterLock *none = NULL; /* two threads may call this at the same time */
+    if (!atomic_compare_exchange_strong(&((Context *)op)->lock, &none, (ReaderWriterLock *)Py_NewRef(lock))) {
+        Py_DECREF(lock);
         PyErr_Format(PyExc_RuntimeError, "this %s has its lock already; make another one", ft_type_name(op));
         return -1;
     }
-    atomic_store(&((Context *)op)->lock, (ReaderWriterLock *)Py_NewRef(lock));
     return 0;
 }
 

@@ -340,26 +340,29 @@ static int
 set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
 {
     Semaphore *self = SELF(op);
-    uint64_t n, s = load(self);
-    PyObject *odd;
+    uint64_t n;
+    PyObject *odd, *unused;
     if (parse_value(args, kwargs, bounded, &n, &odd) < 0) {
         return -1;
     }
-    do { /* who has parked in the meantime is not forgotten */
-        if ((s & FT_SEMAPHORE_PARKED) != 0) {
-            PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
-            Py_XDECREF(odd);
-            return -1;
-        }
-    } while (!atomic_compare_exchange_weak(&self->permits.word, &s, n << FT_OWNER_SHIFT));
-    PyObject *before;
-    Py_BEGIN_CRITICAL_SECTION(op);
-    before = self->odd;
-    __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
-    atomic_store(&self->most, odd != NULL ? 0 : bounded ? n : FT_SEMAPHORE_MOST);
+    unused = odd;
+    bool parked;
+    Py_BEGIN_CRITICAL_SECTION(op); /* two threads may call this at the same time */
+    uint64_t s = load(self);
+    do { /* a thread that has parked in the meantime is not forgotten */
+        parked = (s & FT_SEMAPHORE_PARKED) != 0;
+    } while (!parked && !atomic_compare_exchange_weak(&self->permits.word, &s, n << FT_OWNER_SHIFT));
+    if (!parked) {
+        unused = self->odd;
+        __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
+        atomic_store(&self->most, odd != NULL ? 0 : bounded ? n : FT_SEMAPHORE_MOST);
+    }
     Py_END_CRITICAL_SECTION();
-    Py_XDECREF(before);
-    return 0;
+    Py_XDECREF(unused);
+    if (parked) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
+    }
+    return parked ? -1 : 0;
 }
 
 static int
