@@ -375,6 +375,22 @@ def test_wrong_kinds_of_numbers() -> None:
     assert ours.Barrier(2**31 - 1).parties == 2**31 - 1
 
 
+def test_interrupt_in_the_arithmetic_of_a_number() -> None:
+    """An exception of a signal handler may come in any Python code; only others say that it is no such number."""
+
+    class Interrupted(float):
+        def __int__(self) -> int:
+            raise KeyboardInterrupt
+
+        def __radd__(self, other: object) -> float:
+            raise KeyboardInterrupt
+
+    number = Interrupted(2)
+    for call in (ours.Semaphore, ours.Semaphore(1).release, ours.Barrier, ours.Barrier(1).wait):
+        with pytest.raises(KeyboardInterrupt):
+            call(number)
+
+
 def test_not_a_number_is_no_timeout() -> None:
     """Where the standard library would compute the time that is left, never come to 0 and never sleep."""
     condition, nan = ours.Condition(), float("nan")

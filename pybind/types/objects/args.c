@@ -134,6 +134,9 @@ ft_whole(PyObject *number, uint64_t *n)
 {
     PyObject *integer = PyNumber_Long(number);
     if (integer == NULL) { /* infinity, NaN, or what only looks like a number */
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+            return -1; /* a signal handler's, while Python code computed it */
+        }
         PyErr_Clear();
         return 0;
     }

@@ -310,7 +310,7 @@ judge(Barrier *self, PyObject *timeout, int64_t *ns)
     if (ft_check_end(timeout) == 0 && ft_judge_timeout(timeout, ns) == 0) {
         return 0;
     }
-    if (!passes(self)) {
+    if (!passes(self) || !PyErr_ExceptionMatches(PyExc_Exception)) {
         return -1;
     }
     PyErr_Clear();
