@@ -4,8 +4,10 @@
 #include "objects/condition.h"
 #include "objects/types.h"
 
-/* {id: ident} of the threads that have touched a lock. The registry's lock is not held
- * while Python objects are made. */
+#include <stdlib.h>
+
+/* {id: ident} of the threads that have touched a lock. While the registry's lock is held no
+ * Python objects are made, and no memory is taken of Python's, whose hooks may wait. */
 static PyObject *
 locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
@@ -14,7 +16,7 @@ locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
         n++;
     }
-    uint64_t (*pairs)[2] = PyMem_RawCalloc(n + 1, sizeof *pairs);
+    uint64_t (*pairs)[2] = calloc(n + 1, sizeof *pairs);
     for (struct ft_thread *t = ft_registry_first(); pairs != NULL && t != NULL; t = t->next) {
         pairs[i][0] = t->owner >> FT_OWNER_SHIFT;
         pairs[i++][1] = t->ended ? 0 : t->ident;
@@ -30,7 +32,7 @@ locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
         Py_XDECREF(id);
         Py_XDECREF(ident);
     }
-    PyMem_RawFree(pairs);
+    free(pairs);
     return threads;
 }
 
