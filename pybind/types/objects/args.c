@@ -20,8 +20,9 @@ seconds_of_float(double seconds, int64_t *ns)
     return 0;
 }
 
-int
-ft_parse_seconds(PyObject *seconds, int64_t *ns)
+/* To nanoseconds, rounded up: -1 and OverflowError, TypeError or ValueError. */
+static int
+parse_seconds(PyObject *seconds, int64_t *ns)
 {
     if (PyFloat_Check(seconds)) {
         return seconds_of_float(PyFloat_AS_DOUBLE(seconds), ns);
@@ -101,7 +102,7 @@ parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_
     int64_t timeout = -1000000000;
     if (ft_gather("acquire", names, 2, args, nargs, kwnames, found) < 0
         || (found[0] != NULL && (blocking = PyObject_IsTrue(found[0])) < 0)
-        || (found[1] != NULL && ft_parse_seconds(found[1], &timeout) < 0)) {
+        || (found[1] != NULL && parse_seconds(found[1], &timeout) < 0)) {
         return -1;
     }
     bool forever = timeout == -1000000000;
@@ -129,8 +130,9 @@ ft_acquire_as_told(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
 
 /* ---- numbers of any type ---- */
 
-int
-ft_whole(PyObject *number, uint64_t *n)
+/* Whether a number that is not negative is whole: as ft_whole_from. */
+static int
+whole(PyObject *number, uint64_t *n)
 {
     PyObject *integer = PyNumber_Long(number);
     if (integer == NULL) { /* infinity, NaN, or what only looks like a number */
@@ -159,23 +161,21 @@ compare(PyObject *number, long limit, int how)
 }
 
 int
-ft_is_less(PyObject *number, long limit)
+ft_whole_from(long least, PyObject *number, const char *complaint, uint64_t *n)
 {
-    return compare(number, limit, Py_LT);
-}
-
-int
-ft_is_greater(PyObject *number, long limit)
-{
-    return compare(number, limit, Py_GT);
+    int less = compare(number, least, Py_LT);
+    if (less > 0) {
+        PyErr_SetString(PyExc_ValueError, complaint);
+    }
+    return less != 0 ? -1 : whole(number, n);
 }
 
 int
 ft_countdown(PyObject *n, uint64_t *steps)
 {
     *steps = 0;
-    int positive = ft_is_greater(n, 0);
-    int is_whole = positive > 0 ? ft_whole(n, steps) : positive;
+    int positive = compare(n, 0, Py_GT);
+    int is_whole = positive > 0 ? whole(n, steps) : positive;
     if (positive <= 0 || is_whole != 0) {
         return is_whole < 0 ? -1 : 0;
     }
@@ -199,12 +199,12 @@ ft_judge_timeout(PyObject *timeout, int64_t *ns)
     if (timeout == NULL || timeout == Py_None) {
         return 0;
     }
-    int positive = PyFloat_CheckExact(timeout) ? PyFloat_AS_DOUBLE(timeout) > 0 : ft_is_greater(timeout, 0);
+    int positive = PyFloat_CheckExact(timeout) ? PyFloat_AS_DOUBLE(timeout) > 0 : compare(timeout, 0, Py_GT);
     if (positive <= 0) {
         *ns = 0;
         return positive;
     }
-    return ft_parse_seconds(timeout, ns) < 0 ? -1 : check_longest(*ns);
+    return parse_seconds(timeout, ns) < 0 ? -1 : check_longest(*ns);
 }
 
 int
@@ -226,4 +226,18 @@ ft_check_end(PyObject *timeout)
         return -1;
     }
     return 0;
+}
+
+enum ft_outcome
+ft_wait_with(const struct ft_wait_ops *ops, void *lock, PyObject *timeout)
+{
+    int64_t ns;
+    if (ft_judge_timeout(timeout, &ns) < 0) {
+        return FT_FAILED;
+    }
+    if (ns == 0) {
+        return FT_TIMED_OUT;
+    }
+    struct ft_thread *self = ft_self();
+    return self == NULL ? FT_FAILED : ft_wait(ops, lock, self, ft_deadline_in(ns));
 }

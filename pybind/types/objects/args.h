@@ -32,14 +32,19 @@ ft_enter(PyObject *op, ft_take_fn *take)
 int ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
               Py_ssize_t nargs, PyObject *kwnames, PyObject **found);
 
-/* Numbers of any type, as Python code that only compares them takes them: whether one is
- * less or greater than a limit, -1 with TypeError set when it cannot be compared. */
-int ft_is_less(PyObject *number, long limit);
-int ft_is_greater(PyObject *number, long limit);
+/* The same for a method with one argument; it is NULL when it is not given. */
+static inline int
+ft_gather_one(const char *method, const char *name, PyObject *const *args, Py_ssize_t nargs,
+              PyObject *kwnames, PyObject **found)
+{
+    *found = NULL;
+    return FT_LIKELY(nargs == 0 && kwnames == NULL) ? 0 : ft_gather(method, &name, 1, args, nargs, kwnames, found);
+}
 
-/* Whether one is whole: 1 with it in *n, UINT64_MAX when it is too large for that; 0, or -1
- * with an exception set. It is not negative. */
-int ft_whole(PyObject *number, uint64_t *n);
+/* A number of any type, as Python code that only compares it takes it. ValueError with the
+ * complaint when it is less than `least`. Otherwise whether it is whole: 1 with it in *n,
+ * UINT64_MAX when it is too large for that, or 0; -1 with an exception set. */
+int ft_whole_from(long least, PyObject *number, const char *complaint, uint64_t *n);
 
 /* How often a number can be counted down by one until it is not greater than 0. -1 with an
  * exception set when it cannot be. */
@@ -59,7 +64,7 @@ int ft_check_end(PyObject *timeout);
 /* The point of time in that many nanoseconds: FT_NO_WAIT for 0, FT_FOREVER for that. */
 int64_t ft_deadline_in(int64_t ns);
 
-/* Seconds to nanoseconds, rounded up: -1 and OverflowError, TypeError or ValueError. */
-int ft_parse_seconds(PyObject *seconds, int64_t *ns);
+/* Waits as ft_wait does, with such a timeout. */
+enum ft_outcome ft_wait_with(const struct ft_wait_ops *ops, void *lock, PyObject *timeout);
 
 #endif

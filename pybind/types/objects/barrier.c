@@ -100,14 +100,7 @@ barrier_repr(PyObject *op)
 static int
 parse_parties(PyObject *given, uint64_t *parties)
 {
-    int less = ft_is_less(given, 1);
-    if (less != 0) {
-        if (less > 0) {
-            PyErr_SetString(PyExc_ValueError, "parties must be >= 1");
-        }
-        return -1;
-    }
-    int is_whole = ft_whole(given, parties);
+    int is_whole = ft_whole_from(1, given, "parties must be >= 1", parties);
     if (is_whole == 0) {
         PyErr_Format(PyExc_TypeError, "parties must be a whole number, not %R: nobody would ever pass", given);
     }

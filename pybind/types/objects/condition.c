@@ -61,17 +61,18 @@ ft_condition_waiting(PyObject *op)
 static PyObject *
 condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"n"};
-    PyObject *found[1] = {NULL};
+    PyObject *given;
     struct ft_thread *thread;
     uint64_t n = 0;
-    if (FT_LIKELY(nargs == 0 && (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0))) {
+    if (ft_gather_one("notify", "n", args, nargs, kwnames, &given) < 0) {
+        return NULL;
+    }
+    if (FT_LIKELY(given == NULL)) {
         return notify(op, 1);
     }
-    if (ft_gather("notify", names, 1, args, nargs, kwnames, found) < 0 || (thread = ft_self()) == NULL
-        || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
-        /* threading looks at the number only when somebody waits */
-        || (ft_condition_waiting(op) > 0 && ft_countdown(found[0], &n) < 0)) {
+    if ((thread = ft_self()) == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
+        /* threading looks at the number only when a thread waits */
+        || (ft_condition_waiting(op) > 0 && ft_countdown(given, &n) < 0)) {
         return NULL;
     }
     return notify_owned(op, thread, n);
@@ -90,8 +91,7 @@ notify_all_patched(PyObject *op)
     PyObject *result = n == NULL ? NULL : PyObject_CallOneArg(method, n);
     Py_XDECREF(n);
     Py_DECREF(method);
-    Py_XDECREF(result);
-    return result == NULL ? NULL : Py_None;
+    return ft_none(ft_drop(result));
 }
 
 static PyObject *

@@ -21,15 +21,6 @@ ft_condlock_call(Condition *self, const char *name, PyObject *const *args, Py_ss
     return result;
 }
 
-/* Calls a method and drops the result. */
-static int
-call(Condition *self, const char *name)
-{
-    PyObject *result = ft_condlock_call(self, name, NULL, 0, NULL);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
 /* Calls a method that may be missing. 1 with the result, 0 without the method, -1 with an
  * exception set. */
 static int
@@ -51,7 +42,7 @@ ft_condlock_save(Condition *self)
     PyObject *state;
     int found = call_optional(self, "_release_save", NULL, &state);
     if (found == 0) {
-        return call(self, "release") < 0 ? NULL : Py_None;
+        return ft_none(ft_drop(ft_condlock_call(self, "release", NULL, 0, NULL)));
     }
     return found > 0 ? state : NULL;
 }
@@ -62,7 +53,7 @@ ft_condlock_restore(Condition *self, PyObject *state)
     PyObject *result;
     int found = call_optional(self, "_acquire_restore", state, &result);
     if (found == 0) {
-        return call(self, "acquire") < 0 ? NULL : Py_None;
+        return ft_none(ft_drop(ft_condlock_call(self, "acquire", NULL, 0, NULL)));
     }
     return found > 0 ? result : NULL;
 }
@@ -84,7 +75,7 @@ foreign_is_owned(Condition *self)
     if (found > 0 || truth < 0) {
         return truth;
     }
-    return truth && call(self, "release") < 0 ? -1 : !truth;
+    return truth && ft_drop(ft_condlock_call(self, "release", NULL, 0, NULL)) < 0 ? -1 : !truth;
 }
 
 /* The thread is queued by now, and these methods may wait for anything. */

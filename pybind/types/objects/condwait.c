@@ -195,12 +195,11 @@ ft_condition_wait_until(PyObject *op, struct ft_thread *thread, int64_t deadline
 PyObject *
 ft_condition_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"timeout"};
-    PyObject *found[1] = {NULL};
+    PyObject *timeout;
     struct ft_thread *thread = ft_self();
     int64_t ns;
-    if (thread == NULL || ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0
-        || ft_condlock_check_owned((Condition *)op, thread, "wait") < 0 || ft_judge_timeout(found[0], &ns) < 0) {
+    if (thread == NULL || ft_gather_one("wait", "timeout", args, nargs, kwnames, &timeout) < 0
+        || ft_condlock_check_owned((Condition *)op, thread, "wait") < 0 || ft_judge_timeout(timeout, &ns) < 0) {
         return NULL;
     }
     return ft_bool(ft_condition_wait_until(op, thread, ft_deadline_in(ns)));

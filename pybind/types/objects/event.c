@@ -91,24 +91,10 @@ lower_flag(Event *self)
     ft_cas(&self->event.word, FT_EVENT_SET, 0); /* a word with parked is clear */
 }
 
-static PyObject *
+static inline PyObject *
 await_flag(Event *self, PyObject *timeout)
 {
-    int64_t ns;
-    if (is_set(self)) {
-        Py_RETURN_TRUE;
-    }
-    if (ft_judge_timeout(timeout, &ns) < 0) {
-        return NULL;
-    }
-    if (ns == 0) {
-        Py_RETURN_FALSE;
-    }
-    struct ft_thread *thread = ft_self();
-    if (thread == NULL) {
-        return NULL;
-    }
-    return ft_bool(ft_wait(&ops, &self->event, thread, ft_deadline_in(ns)));
+    return FT_LIKELY(is_set(self)) ? Py_True : ft_bool(ft_wait_with(&ops, &self->event, timeout));
 }
 
 /* ---- the flag under _cond ---- */
@@ -228,13 +214,11 @@ event_clear(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 event_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"timeout"};
-    PyObject *found[1] = {NULL};
-    if (ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0) {
+    PyObject *timeout, *guard = guard_of(SELF(op));
+    if (ft_gather_one("wait", "timeout", args, nargs, kwnames, &timeout) < 0) {
         return NULL;
     }
-    PyObject *guard = guard_of(SELF(op));
-    return FT_UNLIKELY(guard != NULL) ? wait_guarded(SELF(op), guard, found[0]) : await_flag(SELF(op), found[0]);
+    return FT_UNLIKELY(guard != NULL) ? wait_guarded(SELF(op), guard, timeout) : await_flag(SELF(op), timeout);
 }
 
 static PyObject *

@@ -69,6 +69,14 @@ ft_bool(int outcome)
     return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True : Py_False;
 }
 
+/* Drops what a call gave: 0, or -1 when it raised. */
+static inline int
+ft_drop(PyObject *result)
+{
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 /* ---- tables: the methods ----
  *
  * Each is an entry of a PyMethodDef. `text` is the docstring without the signature. */

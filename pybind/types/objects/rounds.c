@@ -321,20 +321,18 @@ judge(Barrier *self, PyObject *timeout, int64_t *ns)
 PyObject *
 ft_barrier_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"timeout"};
     Barrier *self = (Barrier *)op;
-    PyObject *found[1] = {NULL}, *timeout = self->timeout;
+    PyObject *given, *timeout = self->timeout;
     struct ft_thread *thread = ft_self();
     int64_t ns;
     if (timeout == NULL) {
         return ft_refuse_unmade(op);
     }
-    if (thread == NULL || ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0
+    if (thread == NULL || ft_gather_one("wait", "timeout", args, nargs, kwnames, &given) < 0
         || ft_self_prepare_wait(thread) < 0) {
         return NULL;
     }
-    bool given = found[0] != NULL && found[0] != Py_None;
-    if (judge(self, given ? found[0] : timeout, &ns) < 0) {
+    if (judge(self, given != NULL && given != Py_None ? given : timeout, &ns) < 0) {
         return NULL;
     }
     int64_t number = meet(self, thread, ns);

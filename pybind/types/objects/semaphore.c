@@ -85,21 +85,13 @@ is_odd(Semaphore *self)
 static FT_SLOW int
 take_slow(Semaphore *self, bool blocking, PyObject *timeout)
 {
-    int64_t ns;
     if (is_odd(self)) {
         return ft_odd_add((PyObject *)self, &self->odd, -1) > 0 ? FT_ACQUIRED : FT_FAILED;
     }
     if (!blocking) {
         return FT_TIMED_OUT;
     }
-    if (ft_check_end(timeout) < 0 || ft_judge_timeout(timeout, &ns) < 0) {
-        return FT_FAILED;
-    }
-    if (ns == 0) {
-        return FT_TIMED_OUT;
-    }
-    struct ft_thread *thread = ft_self();
-    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, ft_deadline_in(ns));
+    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(&ops, &self->permits, timeout);
 }
 
 static inline int
@@ -202,22 +194,14 @@ semaphore_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 static FT_SLOW int
 parse_permits(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, uint64_t *n)
 {
-    static const char *const names[] = {"n"};
-    PyObject *found[1] = {NULL};
-    if (ft_gather("release", names, 1, args, nargs, kwnames, found) < 0) {
+    PyObject *given;
+    if (ft_gather_one("release", "n", args, nargs, kwnames, &given) < 0) {
         return -1;
     }
     *n = 1;
-    int less = found[0] == NULL ? 0 : ft_is_less(found[0], 1);
-    if (less > 0) {
-        PyErr_SetString(PyExc_ValueError, "n must be one or more");
-    }
-    if (less != 0) {
-        return -1;
-    }
-    int is_whole = found[0] == NULL ? 1 : ft_whole(found[0], n);
+    int is_whole = given == NULL ? 1 : ft_whole_from(1, given, "n must be one or more", n);
     if (is_whole == 0) {
-        PyErr_Format(PyExc_TypeError, "release() adds a whole number of permits, not %R", found[0]);
+        PyErr_Format(PyExc_TypeError, "release() adds a whole number of permits, not %R", given);
     }
     return is_whole > 0 ? 0 : -1;
 }
@@ -246,8 +230,7 @@ exit_patched(PyObject *op)
     }
     PyObject *result = PyObject_CallNoArgs(release);
     Py_DECREF(release);
-    Py_XDECREF(result);
-    return result == NULL ? NULL : Py_None;
+    return ft_none(ft_drop(result));
 }
 
 static PyObject *
@@ -317,17 +300,7 @@ parse_value(PyObject *args, PyObject *kwargs, bool bounded, uint64_t *n, PyObjec
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &value)) {
         return -1;
     }
-    if (value == NULL) {
-        return 0;
-    }
-    int less = ft_is_less(value, 0);
-    if (less > 0) {
-        PyErr_SetString(PyExc_ValueError, "semaphore initial value must be >= 0");
-    }
-    if (less != 0) {
-        return -1;
-    }
-    int is_whole = ft_whole(value, n);
+    int is_whole = value == NULL ? 1 : ft_whole_from(0, value, "semaphore initial value must be >= 0", n);
     if (is_whole == 0 || (is_whole > 0 && *n > FT_SEMAPHORE_MOST)) {
         *n = 0;
         *odd = ft_odd_new(value, bounded);

@@ -41,8 +41,7 @@ wait_by(PyObject *method, struct limit *limit)
     limit->begun = true;
     PyObject *result = seconds == NULL ? NULL : PyObject_CallOneArg(method, seconds);
     Py_XDECREF(seconds);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 1;
+    return ft_drop(result) < 0 ? -1 : 1;
 }
 
 static int
