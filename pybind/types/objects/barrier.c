@@ -29,6 +29,7 @@ static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = ~(uint64_t)FT_BARRIER_BROKEN,
     .stays = true,
+    .what = "Barrier",
 };
 
 static inline uint64_t
@@ -125,16 +126,13 @@ look(struct ft_waiting *wait)
     return end(wait, RAISED);
 }
 
-static const struct ft_hooks hooks = {as_told, NULL, time_over, look};
+static const struct ft_hooks hooks = {as_told, NULL, time_over, NULL, look};
 
 static enum end
-sleep_in_queue(Barrier *self, struct ft_thread *thread, int64_t deadline)
+sleep_in_queue(struct ft_waiting *wait)
 {
-    /* More parties than processors: somebody needs the one that we would spin on. */
-    bool soon = self->barrier.parties <= (uint64_t)ft_spinners_most + 1;
-    struct ft_waiting wait = {&hooks, &ops, &self->barrier, thread, deadline, true, soon, 0};
-    ft_wait_loop(&wait, NULL, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? FAILED : (enum end)wait.end; /* there the parties are gone */
+    ft_wait_loop(wait, NULL, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? FAILED : (enum end)wait->end; /* there the parties are gone */
 }
 
 /* ---- without Go ---- */
@@ -303,10 +301,20 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
         if (arrival.verdict == FT_VERDICT_ACQUIRED) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
-        ft_announce(&ops, &self->barrier, thread);
-        enum end ended = go != NULL ? sleep_in_queue(self, thread, deadline)
+        struct ft_waiting wait = {
+            .hooks = &hooks,
+            .ops = &ops,
+            .lock = &self->barrier,
+            .self = thread,
+            .deadline = deadline,
+            .interruptible = true,
+            /* More parties than processors: somebody needs the one that we would spin on. */
+            .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
+        };
+        ft_announce(&wait);
+        enum end ended = go != NULL ? sleep_in_queue(&wait)
                                     : look_for_round(self, thread, round, deadline);
-        ft_announce(&ops, NULL, thread);
+        ft_announce_end(thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;

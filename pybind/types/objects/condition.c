@@ -3,6 +3,7 @@
  * With a Lock, RLock or IntervalLock of this package the whole wait is done here: a
  * notified thread sleeps on in the queue of the lock. Any other lock is used by its
  * methods, as threading.Condition uses them. */
+#include "core/deadlock.h"
 #include "objects/args.h"
 #include "objects/condlock.h"
 #include "platform/os.h"
@@ -15,10 +16,20 @@ _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot(
 #define SELF(op) ((Condition *)(op))
 
 /* What others see of a wait; what it does is told by the hooks. */
-static const struct ft_wait_ops ops = {
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_CONDITION_PARKED,
-    .stays = true,
+#define OPS(moves_to_)                \
+    {                                 \
+        .kind = FT_KIND_EXCLUSIVE,    \
+        .flags = FT_CONDITION_PARKED, \
+        .stays = true,                \
+        .what = "Condition",          \
+        .moves_to = (moves_to_),      \
+    }
+
+static const struct ft_wait_ops ops_with[] = {
+    [FOREIGN] = OPS(NULL),
+    [LOCK] = OPS(NULL),
+    [RLOCK] = OPS(&ft_rlock_ops),
+    [INTERVAL] = OPS(&ft_exclusive_ops),
 };
 
 static FT_SLOW PyObject *
@@ -95,7 +106,15 @@ look(struct ft_waiting *wait)
     return ft_golib() == NULL ? end(wait, RAISED) : leave(wait, FT_REASON_INTERRUPTED, RAISED, RAISED);
 }
 
-static const struct ft_hooks hooks = {woken, NULL, time_over, look};
+/* It has to come back with the lock, so it never raises; but its line is to be known. */
+static enum ft_step
+stuck(struct ft_waiting *wait)
+{
+    Py_XDECREF(ft_deadlock_look(wait));
+    return FT_SLEEP;
+}
+
+static const struct ft_hooks hooks = {woken, NULL, time_over, stuck, look};
 
 /* Without Go there is no queue: look for a notification now and then. Others' counts too. */
 static enum end
@@ -116,11 +135,10 @@ look_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
 /* The wait of a thread that is queued, or has to look by itself. In a child that a signal
  * handler forked nobody of the parent can notify: it looks for itself at once. */
 static enum end
-sleep_in_queue(Condition *self, struct ft_thread *thread, struct ft_waiter *chain, int64_t deadline)
+sleep_in_queue(struct ft_waiting *wait, struct ft_waiter *chain)
 {
-    struct ft_waiting wait = {&hooks, &ops, &self->condition, thread, deadline, true, true, 0};
-    ft_wait_loop(&wait, chain, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait.end;
+    ft_wait_loop(wait, chain, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait->end;
 }
 
 /* The lock could not be released: out of the queue again. The exception stays. */
@@ -143,7 +161,17 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
-    ft_announce(&ops, &self->condition, thread);
+    struct ft_waiting wait = {
+        .hooks = &hooks,
+        .ops = &ops_with[self->kind],
+        .lock = &self->condition,
+        .self = thread,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = true,
+        .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
+    };
+    ft_announce(&wait);
     struct ft_waiter *chain;
     enum end ended = RAISED;
     *failed = ft_condlock_release(self, thread, saved, &chain);
@@ -152,12 +180,12 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         ft_forget(&thread->seat->waiter);
     }
     else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
-        ended = sleep_in_queue(self, thread, chain, deadline);
+        ended = sleep_in_queue(&wait, chain);
     }
     else {
         ended = look_for_notification(self, thread, before, deadline);
     }
-    ft_announce(&ops, NULL, thread);
+    ft_announce_end(thread);
     return ended;
 }
 
@@ -176,7 +204,7 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_exclusive_ops_of(word_of(self)), word_of(self), thread, ended == COMING);
+        ft_wait_moved(ops_of(self), word_of(self), thread, ended == COMING);
         PyErr_SetRaisedException(raised);
     }
     else {

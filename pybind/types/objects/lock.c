@@ -119,7 +119,7 @@ ft_rlock_take(PyObject *op, int64_t deadline)
         return FT_ACQUIRED;
     }
     return ft_exclusive_owned(lock, self) ? rlock_again(RLOCK(op))
-                                          : lock_slow(&ft_exclusive_ops, lock, self, deadline);
+                                          : lock_slow(&ft_rlock_ops, lock, self, deadline);
 }
 
 int
@@ -340,7 +340,7 @@ rlock_acquire_restore(PyObject *op, PyObject *state)
         return NULL;
     }
     if (!ft_exclusive_lock_fast(&RLOCK(op)->lock, self)) {
-        ft_wait_uninterruptibly(&ft_exclusive_ops, &RLOCK(op)->lock, self);
+        ft_wait_uninterruptibly(&ft_rlock_ops, &RLOCK(op)->lock, self);
     }
     ft_rlock_restore(op, count - 1);
     Py_RETURN_NONE;
