@@ -88,7 +88,7 @@ def test_to_the_main_thread_that_waits() -> None:
         """
         from support.kicks import kick, wait_and_leave
         from support.subjects import SUBJECTS
-        from support.threads import LIMIT, Puppet
+        from support.threads import LIMIT, Puppet, until
         me = threading.get_ident()
         with Puppet() as friend:
             for subject in SUBJECTS:
@@ -97,9 +97,9 @@ def test_to_the_main_thread_that_waits() -> None:
                 def watch():
                     subject.waited_for(target)
                     kick(me)
-                    # Until it has looked for a signal at least once: the first look is 10 ms after the beginning.
-                    while subject.waiters(target)[0].waited < 0.05:
-                        time.sleep(0.01)
+                    # Until it has looked for a signal at least once: the first look is 10 ms after the beginning. A
+                    # thread that looks may be out of the queue for that moment.
+                    until(lambda: any(w.waited > 0.05 for w in subject.waiters(target)))
                     subject.admit(target)
                 watched = friend.start(watch)
                 assert wait_and_leave(subject, target), subject

@@ -3,11 +3,14 @@
 A new type is one more row in SUBJECTS; where it differs, its row says so.
 """
 
+import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ft_utils import _locks
 from ft_utils.synchronization import (
     Barrier,
     BoundedSemaphore,
@@ -52,6 +55,7 @@ class Subject:
     queue: Callable[[Any], Any] = itself  # the object that threads are seen to wait for
     hold: Callable[[Any], Any] | None = itself  # what is held in a with block, if it can be held
     rival: Callable[[Any], Any] | None = None  # a turn that keeps the other ones out, where they share
+    method: str = "acquire"  # what waits, called without arguments
 
     def __str__(self) -> str:
         return self.name
@@ -59,13 +63,22 @@ class Subject:
     def waiters(self, target: Any) -> list[Any]:
         return waiters(self.queue(target))
 
+    def count(self, target: Any) -> int:
+        """How many wait: by the queue, or where there is none, in a process that polls, by what the object shows."""
+        if _locks.go_loaded():
+            return len(self.waiters(target))
+        if isinstance(target, Barrier):
+            return target.n_waiting
+        shown = re.search(r"waiters=(\d+)", repr(self.queue(target)))
+        return int(shown[1]) if shown else 0
+
     def waited_for(self, target: Any, count: int = 1) -> None:
-        """Wait until so many threads are in the queue."""
-        until(lambda: len(self.waiters(target)) == count, f"{count} waiting for {target!r}")
+        """Wait until so many threads wait for it."""
+        until(lambda: self.count(target) == count, f"{count} waiting for {target!r}")
 
     def rested(self, target: Any) -> None:
         """Nobody has it and nobody is in a queue for it."""
-        assert self.waiters(target) == [], f"left in the queue of {target!r}"
+        assert self.count(target) == 0, f"left in the queue of {target!r}"
         assert self.idle(target), f"not at rest: {target!r}"
 
     def usable(self, target: Any, friend: Puppet, rounds: int = 2) -> None:
@@ -197,6 +210,7 @@ READ = Subject(
     leave=ReaderWriterLock.release_read,
     turn=read_turn,
     attempt=attempt_read,
+    method="acquire_read",
     idle=unheld,
     hold=RWReadContext,
     rival=write_turn,
@@ -210,6 +224,7 @@ WRITE = Subject(
     leave=ReaderWriterLock.release_write,
     turn=write_turn,
     attempt=attempt_write,
+    method="acquire_write",
     idle=unheld,
     hold=RWWriteContext,
 )
@@ -264,13 +279,6 @@ def notify_turn(condition: Condition) -> None:
         condition.wait(0.0005)
 
 
-def attempt_notify(condition: Condition) -> bool:
-    if taken := condition.acquire(blocking=False):
-        condition.notify()
-        condition.release()
-    return taken
-
-
 def condition(name: str, make_lock: Callable[[], Any]) -> Subject:
     return Subject(
         f"Condition over {name}" if name else "Condition",
@@ -280,9 +288,32 @@ def condition(name: str, make_lock: Callable[[], Any]) -> Subject:
         admit=notify,
         leave=nothing,
         turn=notify_turn,
-        attempt=attempt_notify,
+        attempt=attempt,
+        method="wait",
         idle=lambda condition: unlocked(condition._lock),
     )
+
+
+class Duck:
+    """A lock written in Python, of which a condition knows no more than acquire and release."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self, *args: Any, **kwargs: Any) -> bool:
+        return self._lock.acquire(*args, **kwargs)
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        return self._lock.locked()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def meeting(barrier: Barrier, timeout: float | None) -> bool:
@@ -320,6 +351,7 @@ SUBJECTS: list[Subject] = [
         leave=Event.clear,
         turn=bell_turn,
         attempt=look,
+        method="wait",
         idle=lambda event: not event.is_set(),
         hold=None,
     ),
@@ -336,8 +368,11 @@ SUBJECTS: list[Subject] = [
         leave=nothing,
         turn=lambda barrier: meeting(barrier, 0.001),
         attempt=attempt_meeting,
+        method="wait",
         idle=lambda barrier: barrier.n_waiting == 0 and not barrier.broken,
         hold=None,
     ),
 ]
-BY_NAME = {subject.name: subject for subject in SUBJECTS}
+# Its methods are Python code, in the middle of which anything may run.
+FOREIGN = condition("a lock written in Python", Duck)
+BY_NAME = {subject.name: subject for subject in [*SUBJECTS, FOREIGN]}
