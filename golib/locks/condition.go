@@ -32,18 +32,18 @@ func (c *Condition) Enlist(w *parking.Waiter) {
 	q.Push(w, parking.Exclusive)
 }
 
-// Withdraw takes w, which gave up, out of the queue: Withdrawn. It answers Acquired when w
-// was notified before, by a grant or by being moved into the queue of its lock.
-func (c *Condition) Withdraw(w *parking.Waiter, why Reason) Verdict {
+// Withdraw takes w, which gave up, out of the queue. It answers whether w was notified
+// before, by a grant or by being moved into the queue of its lock: then nothing changes.
+func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
 	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+		return true
 	}
 	giveUp(q, why)
 	q.Remove(w)
 	c.settle(q)
-	return Withdrawn
+	return false
 }
 
 // settle clears parked when nobody waits any more.

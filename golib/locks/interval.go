@@ -166,24 +166,24 @@ func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Ve
 	return Park, true
 }
 
-// Withdraw takes w, which gave up, out of the queue. It answers Acquired when the
-// lock had been handed to w before. The state of w stays as it was, so that the
+// Withdraw takes w, which gave up, out of the queue. It answers whether w had been
+// served before: then it holds the lock. The state of w stays as it was, so that the
 // caller can tell whether a wake-up is still owed to it: consume it, then call
 // Forget, or Contend again to wait on in the old place.
-func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return true, nil
 	}
 	notified := q.Notified() == w
 	q.Remove(w)
 	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
 		l.held(q, w.ID)
-		return Acquired, nil
+		return true, nil
 	}
 	giveUp(q, why)
-	return Withdrawn, l.refresh(q)
+	return false, l.refresh(q)
 }
 
 // refresh writes the flags of the queue into the word, whoever holds the lock. When

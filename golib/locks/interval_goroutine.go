@@ -9,7 +9,7 @@ import (
 // IntervalLock for goroutines; the policy is that of interval.go.
 
 func (l *IntervalLock) contend(w *parking.Waiter) Verdict { return l.Contend(w) }
-func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return l.Withdraw(w, why)
 }
 

@@ -116,10 +116,10 @@ func (s *intervalSim) doWaiting(a *actor, act action) {
 		if act == actPause {
 			why, next = Interrupted, paused
 		}
-		v, chain := s.l.Withdraw(a.w, why)
+		served, chain := s.l.Withdraw(a.w, why)
 		a.settleOwn()
 		s.deliver(chain)
-		if v == Acquired {
+		if served {
 			next = writing
 		}
 		if next != paused {

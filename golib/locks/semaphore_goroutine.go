@@ -103,7 +103,7 @@ func (m *GoSemaphore) acquire(ctx context.Context, n uint64) error {
 type semaphoreWait struct{ m *Semaphore }
 
 func (p semaphoreWait) contend(w *parking.Waiter) Verdict { return p.m.contendFor(w, w.Number) }
-func (p semaphoreWait) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p semaphoreWait) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.m.withdraw(w, why)
 }
 

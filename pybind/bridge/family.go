@@ -21,11 +21,7 @@ func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
 //export ft_lock_release
 func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 	released, chain := interval(lock).ReleaseFrom(owner)
-	waiter(self).Chain = chain
-	if released {
-		return 1
-	}
-	return 0
+	return answer(self, truth(released), chain)
 }
 
 // ft_lock_yield is ft_lock_release for an owner that goes to sleep next.
@@ -33,11 +29,7 @@ func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 //export ft_lock_yield
 func ft_lock_yield(lock, self unsafe.Pointer, owner uint64) int32 {
 	released, chain := interval(lock).YieldFrom(owner)
-	waiter(self).Chain = chain
-	if released {
-		return 1
-	}
-	return 0
+	return answer(self, truth(released), chain)
 }
 
 //export ft_semaphore_contend
@@ -47,7 +39,7 @@ func ft_semaphore_contend(lock, self unsafe.Pointer) int32 {
 
 //export ft_semaphore_withdraw
 func ft_semaphore_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, semaphore(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(semaphore(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_semaphore_release
@@ -63,7 +55,7 @@ func ft_event_await(lock, self unsafe.Pointer) int32 {
 
 //export ft_event_withdraw
 func ft_event_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, event(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(event(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_event_set
@@ -78,7 +70,7 @@ func ft_condition_enlist(lock, self unsafe.Pointer) {
 
 //export ft_condition_withdraw
 func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, condition(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(condition(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_condition_aside
