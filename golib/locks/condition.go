@@ -94,16 +94,16 @@ func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 	return chain
 }
 
-// Aside is called for w before its thread runs signal handlers, staying queued. It
-// answers Park: from now on a notification ends the wait of w but does not move it, lest
-// it be handed the lock while a handler runs that may take the same lock. It answers
-// Acquired when w was notified before: the handlers have to wait.
-func (c *Condition) Aside(w *parking.Waiter) Verdict {
+// Aside is called for w before its thread runs signal handlers while it stays queued. From
+// now on a notification ends the wait of w but does not move it: w must not be handed the
+// lock while a handler runs that may take the same lock. It answers false, and changes
+// nothing, when w was notified before: the handlers have to wait.
+func (c *Condition) Aside(w *parking.Waiter) (aside bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
 	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+		return false
 	}
 	w.SetAside()
-	return Park
+	return true
 }

@@ -149,9 +149,10 @@ func (l exploredInterval) perform(th *thread, op string) {
 	case "cede":
 		if th.holding == writing {
 			th.holding = outside
-			v, chain := l.CedeTo(th.w)
-			th.deliver(chain)
-			th.wait(l.IntervalLock, v, byToken, func() {})
+			if ceded, chain := l.CedeTo(th.w); ceded {
+				th.deliver(chain)
+				th.wait(l.IntervalLock, Park, byToken, func() {})
+			}
 			th.hold(writing)
 		}
 	case "naps":

@@ -167,9 +167,9 @@ func TestSemaphoreBounds(t *testing.T) {
 	} {
 		var m Semaphore
 		m.word.cas(0, c.permits*onePermit)
-		v, chain := m.Release(c.n, c.most)
-		if got := m.word.load(); got != c.want*onePermit || chain != nil || (v == Acquired) != (c.want != c.permits) {
-			t.Errorf("%d and %d of %d: verdict %d, word %#x", c.permits, c.n, c.most, v, got)
+		released, chain := m.Release(c.n, c.most)
+		if got := m.word.load(); got != c.want*onePermit || chain != nil || released != (c.want != c.permits) {
+			t.Errorf("%d and %d of %d: released %v, word %#x", c.permits, c.n, c.most, released, got)
 		}
 	}
 }

@@ -272,17 +272,17 @@ func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking
 }
 
 // CedeTo hands the lock of its owner to the longest waiter and queues w, the
-// owner, as the last. It answers Acquired, and does nothing, when nobody waits.
-func (l *IntervalLock) CedeTo(w *parking.Waiter) (Verdict, *parking.Waiter) {
+// owner, as the last. It answers false, and does nothing, when nobody waits.
+func (l *IntervalLock) CedeTo(w *parking.Waiter) (ceded bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
 	if head == nil {
-		return Acquired, nil
+		return false, nil
 	}
 	q.Count().Cedes++
 	q.Push(w, parking.Exclusive)
-	return Park, l.handOver(q, head)
+	return true, l.handOver(q, head)
 }
 
 // Owner is the id of the holder, 0 when the lock is free.

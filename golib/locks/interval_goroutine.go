@@ -105,9 +105,13 @@ func (l *IntervalLock) Cede() {
 		return
 	}
 	w := newSleeper()
-	v, chain := l.CedeTo(w)
+	ceded, chain := l.CedeTo(w)
+	if !ceded {
+		sleepers.Put(w)
+		return
+	}
 	parking.Wake(chain)
-	_ = sleep(nil, l, w, v)
+	_ = sleep(nil, l, w, Park)
 }
 
 // Poll cedes when the turn of the longest waiter has come. (A goroutine's Lock does

@@ -27,8 +27,7 @@ func (m *Semaphore) give(n, most uint64) (given bool, chain *parking.Waiter) {
 		case permits > most || n > most-permits:
 			return false, nil
 		case s&SemaphoreParked != 0:
-			v, chain := m.Release(n, most)
-			return v == Acquired, chain
+			return m.Release(n, most)
 		case m.word.cas(s, (permits+n)<<OwnerShift):
 			return true, nil
 		}

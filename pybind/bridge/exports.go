@@ -59,8 +59,8 @@ func ft_interval_release(lock, self unsafe.Pointer) {
 
 //export ft_interval_cede
 func ft_interval_cede(lock, self unsafe.Pointer) int32 {
-	v, chain := interval(lock).CedeTo(waiter(self))
-	return answer(self, v, chain)
+	ceded, chain := interval(lock).CedeTo(waiter(self))
+	return answer(self, truth(ceded), chain)
 }
 
 //export ft_rw_contend_read

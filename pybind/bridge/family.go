@@ -44,8 +44,8 @@ func ft_semaphore_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_semaphore_release
 func ft_semaphore_release(lock, self unsafe.Pointer, n, most uint64) int32 {
-	v, chain := semaphore(lock).Release(n, most)
-	return answer(self, v, chain)
+	released, chain := semaphore(lock).Release(n, most)
+	return answer(self, truth(released), chain)
 }
 
 //export ft_event_await
@@ -75,7 +75,7 @@ func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_condition_aside
 func ft_condition_aside(lock, self unsafe.Pointer) int32 {
-	return answer(self, condition(lock).Aside(waiter(self)), nil)
+	return answer(self, truth(condition(lock).Aside(waiter(self))), nil)
 }
 
 //export ft_condition_notify

@@ -85,7 +85,7 @@ time_over(struct ft_waiting *wait)
 static enum ft_step
 look(struct ft_waiting *wait)
 {
-    if (ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter) != FT_VERDICT_PARK) {
+    if (!ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter)) {
         return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
     }
     if (ft_run_handlers_waiting(wait->self) == 0) {

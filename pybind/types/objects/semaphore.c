@@ -94,7 +94,7 @@ give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
         return -1;
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
-    if (go->ft_semaphore_release(&self->permits, waiter, n, self->most) != FT_VERDICT_ACQUIRED) {
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, self->most)) {
         return refuse_release();
     }
     ft_wake(waiter->chain);
