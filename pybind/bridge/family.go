@@ -95,14 +95,14 @@ func ft_barrier_arrive(lock, self unsafe.Pointer) int32 {
 
 //export ft_barrier_withdraw
 func ft_barrier_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	v, chain := barrier(lock).Withdraw(waiter(self), locks.Reason(why))
-	return answer(self, v, chain)
+	departure, chain := barrier(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, departure, chain)
 }
 
 //export ft_barrier_open
 func ft_barrier_open(lock, self unsafe.Pointer, round uint64) int32 {
-	v, chain := barrier(lock).Open(round)
-	return answer(self, v, chain)
+	opened, chain := barrier(lock).Open(round)
+	return answer(self, truth(opened), chain)
 }
 
 //export ft_barrier_fail
