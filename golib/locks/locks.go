@@ -27,7 +27,7 @@
 // A lock is one word. A caller that finds it free takes it with one compare-and-swap,
 // inline, in Go or in C. Everything that needs judgement is an operation of the
 // policy file: it runs under the lock of the word's bucket in the parking lot,
-// re-checks the word, answers with a [Verdict] and names the waiters to wake. It
+// re-checks the word, says what became of it and names the waiters to wake. It
 // never blocks. So the same policy serves goroutines, which sleep on channels,
 // and Python threads, which sleep in C. Contend, Withdraw and the other methods that
 // take or return a waiter are such operations, and [Semaphore], [Event], [Condition] and
@@ -47,7 +47,7 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// Verdict is the answer of an operation that a waiter asked for.
+// Verdict is what a waiter that contends is told.
 type Verdict int32
 
 // The verdicts.
@@ -56,8 +56,6 @@ const (
 	Acquired Verdict = iota
 	// Park: the caller is queued; it sleeps until it is woken.
 	Park
-	// Withdrawn: the caller is in no queue any more and holds nothing.
-	Withdrawn
 	// Retry: the word is in a state that only the C side can end (a revocation
 	// of read bias); it does so and asks again.
 	Retry

@@ -17,12 +17,12 @@ func (p readSide) contend(w *parking.Waiter) Verdict {
 	parking.Wake(chain)
 	return v
 }
-func (p readSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p readSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawRead(w, why)
 }
 
 func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
-func (p writeSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p writeSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawWrite(w, why)
 }
 

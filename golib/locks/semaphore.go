@@ -67,40 +67,40 @@ func (m *Semaphore) contendFor(w *parking.Waiter, n uint64) Verdict {
 
 // Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw. It is for
 // waiters for one permit: to those behind them nothing can be handed, as there is nothing.
-func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) Verdict {
-	v, _ := m.withdraw(w, why)
-	return v
+func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
+	served, _ = m.withdraw(w, why)
+	return served
 }
 
 // withdraw takes w, which gave up, out of the queue, and returns those behind it that need
 // not wait any more.
-func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return true, nil
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	return Withdrawn, m.hand(q, m.word.load()>>OwnerShift)
+	return false, m.hand(q, m.word.load()>>OwnerShift)
 }
 
-// Release adds n permits, unless there would be more than most, and hands them to those
-// who wait longest. It answers Acquired when it did, Retry when there would be too many.
-func (m *Semaphore) Release(n, most uint64) (v Verdict, chain *parking.Waiter) {
+// Release adds n permits and hands them to those who wait longest. It answers false, and
+// changes nothing, when there would be more than most.
+func (m *Semaphore) Release(n, most uint64) (released bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	for {
 		s := m.word.load()
 		permits := s >> OwnerShift
 		if permits > most || n > most-permits {
-			return Retry, nil
+			return false, nil
 		}
 		if s&SemaphoreParked != 0 {
-			return Acquired, m.hand(q, permits+n)
+			return true, m.hand(q, permits+n)
 		}
 		if m.word.cas(s, s+n*onePermit) {
-			return Acquired, nil
+			return true, nil
 		}
 	}
 }

@@ -60,21 +60,20 @@ contend(struct ft_waiting *wait)
     return end(wait, ACQUIRED);
 }
 
-/* Takes the thread out of the queue; its ticket stays. True: it had been handed the lock
- * already. */
+/* Takes the thread out of the queue; its ticket stays. True: it had been served before. */
 static bool
 withdraw(struct ft_waiting *wait, int32_t why)
 {
     const struct ft_golib *go = ft_golib();
     ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)go + wait->ops->withdraw);
     struct ft_seat *seat = wait->self->seat;
-    int32_t verdict = fn(wait->lock, &seat->waiter, why);
+    bool served = fn(wait->lock, &seat->waiter, why);
     ft_wake(seat->waiter.chain);
     if (ft_state(&seat->waiter) != FT_STATE_QUEUED) {
         ft_consume_wakeup(wait->self); /* somebody took us out of Queued */
     }
     atomic_store(&seat->waiter.state, FT_STATE_IDLE);
-    return verdict == FT_VERDICT_ACQUIRED;
+    return served;
 }
 
 /* ---- waking up ---- */

@@ -86,29 +86,29 @@ as_told(struct ft_waiting *wait)
     }
 }
 
-/* Gives up, unless the wait has ended before: Acquired, and its wake-up is on the way. */
+/* Gives up, unless the wait has ended before: then its wake-up is on the way. */
 static int32_t
 leave(struct ft_waiting *wait, int32_t why)
 {
     struct ft_waiter *waiter = &wait->self->seat->waiter;
-    int32_t verdict = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
-    if (verdict == FT_VERDICT_WITHDRAWN) {
+    int32_t departure = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
+    if (departure == FT_DEPARTURE_LEFT) {
         ft_wake(waiter->chain);
     }
-    else if (verdict == FT_VERDICT_ACQUIRED) {
+    else if (departure == FT_DEPARTURE_ENDED) {
         ft_consume_wakeup(wait->self);
     }
-    return verdict;
+    return departure;
 }
 
 static enum ft_step
 time_over(struct ft_waiting *wait)
 {
     switch (leave(wait, FT_REASON_TIMED_OUT)) {
-    case FT_VERDICT_PARK: /* all have come, only the action is not done yet */
+    case FT_DEPARTURE_STAYS: /* all have come, only the action is not done yet */
         wait->deadline = FT_FOREVER;
         return FT_SLEEP;
-    case FT_VERDICT_WITHDRAWN:
+    case FT_DEPARTURE_LEFT:
         return end(wait, FAILED);
     }
     return as_told(wait);
@@ -189,7 +189,7 @@ look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
 
 /* What Arrive answered, from Go or from the same steps without it. */
 struct arrival {
-    int32_t verdict;
+    int32_t how; /* FT_ARRIVAL_… */
     uint64_t number; /* its own, of a party that has to wait; the round's, of the last one */
 };
 
@@ -198,7 +198,7 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
 {
     struct arrival arrival;
     if (go != NULL) {
-        arrival.verdict = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
+        arrival.how = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
         arrival.number = thread->seat->waiter.number;
         return arrival;
     }
@@ -206,17 +206,17 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
         uint64_t s = load(self), arrived = s >> FT_OWNER_SHIFT;
         bool last = arrived + 1 == self->barrier.parties;
         uint64_t round = __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
-        arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
+        arrival = (struct arrival){FT_ARRIVAL_WAITS, last ? round : arrived};
         *fallback_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
-            arrival.verdict = FT_VERDICT_WITHDRAWN;
+            arrival.how = FT_ARRIVAL_BROKEN;
             return arrival;
         }
         if ((s & FT_BARRIER_FULL) != 0) {
             ft_fallback_nap(thread, FT_FOREVER);
         }
         else if (ft_cas(&self->barrier.word, s, last ? s | FT_BARRIER_FULL : s + ONE_ARRIVAL)) {
-            arrival.verdict = last ? FT_VERDICT_ACQUIRED : FT_VERDICT_PARK;
+            arrival.how = last ? FT_ARRIVAL_LAST : FT_ARRIVAL_WAITS;
             return arrival;
         }
     }
@@ -227,9 +227,9 @@ open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
-        int32_t verdict = go->ft_barrier_open(&self->barrier, waiter, round);
+        bool opened = go->ft_barrier_open(&self->barrier, waiter, round);
         ft_wake(waiter->chain);
-        return verdict == FT_VERDICT_ACQUIRED;
+        return opened;
     }
     if (self->barrier.round != round) {
         return false;
@@ -295,10 +295,10 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
         }
-        if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
+        if (arrival.how == FT_ARRIVAL_BROKEN) {
             return raise_broken();
         }
-        if (arrival.verdict == FT_VERDICT_ACQUIRED) {
+        if (arrival.how == FT_ARRIVAL_LAST) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
         struct ft_waiting wait = {

@@ -71,7 +71,7 @@ moved(const struct ft_waiting *wait)
 static enum ft_step
 leave(struct ft_waiting *wait, int32_t why, enum end otherwise, enum end if_notified)
 {
-    if (ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
+    if (!ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why)) {
         return end(wait, otherwise);
     }
     if (moved(wait)) {
@@ -96,7 +96,7 @@ time_over(struct ft_waiting *wait)
 static enum ft_step
 look(struct ft_waiting *wait)
 {
-    if (ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter) != FT_VERDICT_PARK) {
+    if (!ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter)) {
         return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
     }
     if (ft_run_handlers_waiting(wait->self) == 0) {
@@ -147,7 +147,7 @@ unqueue(Condition *self, struct ft_thread *thread)
 {
     const struct ft_golib *go = ft_golib();
     struct ft_waiter *waiter = &thread->seat->waiter;
-    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING) != FT_VERDICT_WITHDRAWN) {
+    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING)) {
         ft_consume_wakeup(thread);
     }
 }

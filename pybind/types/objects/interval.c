@@ -174,10 +174,9 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     else {
-        int32_t verdict = go->ft_interval_cede(&self->lock, &thread->seat->waiter);
-        outcome = verdict == FT_VERDICT_ACQUIRED
-                      ? FT_ACQUIRED
-                      : ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER);
+        outcome = go->ft_interval_cede(&self->lock, &thread->seat->waiter)
+                      ? ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER)
+                      : FT_ACQUIRED;
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         self->lost_by = thread->owner;

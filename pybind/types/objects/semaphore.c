@@ -145,7 +145,7 @@ give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
     uint64_t most = most_of(self);
-    if (go->ft_semaphore_release(&self->permits, waiter, n, most) != FT_VERDICT_ACQUIRED) {
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, most)) {
         return refuse_release(most);
     }
     ft_wake(waiter->chain);
