@@ -69,6 +69,8 @@ class Subject:
             return len(self.waiters(target))
         if isinstance(target, Barrier):
             return target.n_waiting
+        if isinstance(target, Condition):
+            return _locks.waiting(target)
         shown = re.search(r"waiters=(\d+)", repr(self.queue(target)))
         return int(shown[1]) if shown else 0
 

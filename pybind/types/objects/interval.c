@@ -22,10 +22,12 @@ _Static_assert(offsetof(IntervalLock, lock.word) == FT_WORD_OFFSET, "snapshot() 
 
 #define SELF(op) ((IntervalLock *)(op))
 
+/* For the owner. One that has the lock has not lost it. */
 static inline void
 restart(IntervalLock *self)
 {
     self->since = ft_ticks();
+    self->lost_by = 0;
 }
 
 void
