@@ -88,19 +88,13 @@ func (b *Barrier) Arrive(w *parking.Waiter) Arrival {
 		return Waits
 	case arrived+1 == b.parties:
 		w.Number = b.round
-		b.put(s | BarrierFull)
+		b.word.store(s | BarrierFull)
 		return Last
 	default:
-		b.put(s + oneArrival)
+		b.word.store(s + oneArrival)
 		w.Number = arrived
 		q.Push(w, parking.Exclusive)
 		return Waits
-	}
-}
-
-// put changes the word under the bucket's lock, where nobody else changes it.
-func (b *Barrier) put(s uint64) {
-	for !b.word.cas(b.word.load(), s) {
 	}
 }
 
@@ -123,7 +117,7 @@ func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Departure, *parking.W
 		return Left, b.fail(q, BarrierBroken)
 	}
 	if q.Len(parking.Exclusive) < arrived {
-		b.put(b.word.load() - oneArrival)
+		b.word.store(b.word.load() - oneArrival)
 	}
 	return Left, nil
 }
@@ -137,7 +131,7 @@ func (b *Barrier) Open(round uint64) (opened bool, chain *parking.Waiter) {
 		return false, nil
 	}
 	b.round++
-	b.put(0)
+	b.word.store(0)
 	return true, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
 }
 
@@ -168,7 +162,7 @@ func (b *Barrier) Reset() *parking.Waiter {
 
 func (b *Barrier) fail(q *parking.Queue, s uint64) *parking.Waiter {
 	b.round++
-	b.put(s)
+	b.word.store(s)
 	return b.end(q, parking.Shared, Failed, b.end(q, parking.Exclusive, Failed, nil))
 }
 

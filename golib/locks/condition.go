@@ -46,7 +46,7 @@ func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {
 	return false
 }
 
-// settle clears parked when nobody waits any more.
+// settle writes into the word whether somebody is queued still.
 func (c *Condition) settle(q *parking.Queue) {
 	if q.Len(parking.Exclusive) == 0 {
 		c.word.cas(ConditionParked, 0)
@@ -86,11 +86,11 @@ func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 		}
 	}
 	c.settle(from)
-	chain := l.refresh(to)
+	chain := l.send(to)
 	if chain == nil {
 		return aside
 	}
-	chain.WakeNext = aside // refresh wakes one at most
+	chain.WakeNext = aside // send wakes one at most
 	return chain
 }
 

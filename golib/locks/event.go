@@ -63,11 +63,16 @@ func (e *Event) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	if q.Len(parking.Shared) == 0 {
-		// A word with parked is changed by nobody else.
-		e.word.cas(EventParked, 0)
-	}
+	e.settle(q)
 	return false
+}
+
+// settle writes into the word whether somebody is queued still. It was parked, so nobody
+// else changes it.
+func (e *Event) settle(q *parking.Queue) {
+	if q.Len(parking.Shared) == 0 {
+		e.word.store(0)
+	}
 }
 
 // Set sets the event and returns those who waited for it.

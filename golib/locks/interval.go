@@ -90,12 +90,10 @@ func (l *IntervalLock) flagsWith(q *parking.Queue, woken bool) uint64 {
 	return f
 }
 
-// held writes the flags of the queue into the word while the owner, the one on
-// whose behalf this runs, cannot change.
-func (l *IntervalLock) held(q *parking.Queue, owner uint64) {
-	for s := l.word.load(); !l.word.cas(s, owner<<OwnerShift|l.flags(q)); {
-		s = l.word.load()
-	}
+// settle writes the flags of the queue into the word, below the owner on whose behalf
+// this runs: nobody else changes the word meanwhile.
+func (l *IntervalLock) settle(q *parking.Queue, owner uint64) {
+	l.word.store(owner<<OwnerShift | l.flags(q))
 }
 
 // Contend takes the lock for w, or queues it. It is also what a woken waiter
@@ -131,7 +129,7 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 			if w.InQueue() {
 				q.Remove(w)
 			}
-			l.held(q, w.ID)
+			l.settle(q, w.ID)
 			w.Forget()
 			return Acquired
 		}
@@ -179,16 +177,16 @@ func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (served bool, cha
 	notified := q.Notified() == w
 	q.Remove(w)
 	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
-		l.held(q, w.ID)
+		l.settle(q, w.ID)
 		return true, nil
 	}
 	giveUp(q, why)
-	return false, l.refresh(q)
+	return false, l.send(q)
 }
 
-// refresh writes the flags of the queue into the word, whoever holds the lock. When
-// nobody does and nobody is on his way, it sends the longest waiter.
-func (l *IntervalLock) refresh(q *parking.Queue) (chain *parking.Waiter) {
+// send writes the flags of the queue into the word, whoever holds the lock. When nobody
+// does, and no waiter is on its way, it notifies the longest.
+func (l *IntervalLock) send(q *parking.Queue) (chain *parking.Waiter) {
 	for {
 		s := l.word.load()
 		if s>>OwnerShift == 0 && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
@@ -267,7 +265,7 @@ func (l *IntervalLock) flagsBehind(q *parking.Queue) uint64 {
 
 func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking.Waiter {
 	q.Remove(head)
-	l.held(q, head.ID)
+	l.settle(q, head.ID)
 	return q.Grant(head, nil)
 }
 

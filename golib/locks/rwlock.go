@@ -109,12 +109,10 @@ func (l *ReaderWriterLock) flags(q *parking.Queue) uint64 {
 	return f
 }
 
-// settle writes the flags of the queue into the word while upper and writer cannot
-// change: the caller's side holds the lock, or gives it up in this step.
+// settle writes the flags of the queue into the word, below the holder on whose behalf
+// this runs, or 0: nobody else changes the word meanwhile.
 func (l *ReaderWriterLock) settle(q *parking.Queue, holder uint64) {
-	for s := l.word.load(); !l.word.cas(s, holder|l.flags(q)); {
-		s = l.word.load()
-	}
+	l.word.store(holder | l.flags(q))
 }
 
 func writerWord(id uint64) uint64 { return id<<OwnerShift | RWWriter }
@@ -272,7 +270,7 @@ func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (served b
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	return false, l.letIn(q)
+	return false, l.send(q)
 }
 
 // refresh writes the flags of the queue into the word, whoever holds it.
@@ -296,13 +294,13 @@ func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (served 
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	return false, l.letIn(q)
+	return false, l.send(q)
 }
 
-// letIn is called after somebody left the queue without the lock: it sends the next
-// writer when the word is free and no writer on its way to it, and the queued readers when
-// no writer is left to keep them out.
-func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
+// send writes the flags of the queue into the word, whoever holds it, after somebody left
+// the queue without the lock. It notifies the next writer when the word is free and no
+// writer is on its way, and the queued readers when no writer is left to keep them out.
+func (l *ReaderWriterLock) send(q *parking.Queue) (chain *parking.Waiter) {
 	for {
 		s := l.word.load()
 		if chain == nil {

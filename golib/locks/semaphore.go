@@ -116,13 +116,19 @@ func (m *Semaphore) hand(q *parking.Queue, permits uint64) *parking.Waiter {
 		w.WakeNext = nil
 		*last, last = w, &w.WakeNext
 	}
-	next := permits * onePermit
-	if q.Len(parking.Exclusive) > 0 {
-		next |= SemaphoreParked
-	}
-	m.word.cas(m.word.load(), next)
+	m.settle(q, permits)
 	for w := first; w != nil; w = w.WakeNext {
 		q.Grant(w, w.WakeNext)
 	}
 	return first
+}
+
+// settle writes into a parked word, which nobody else changes, what permits are left and
+// whether somebody is queued still.
+func (m *Semaphore) settle(q *parking.Queue, permits uint64) {
+	s := permits * onePermit
+	if q.Len(parking.Exclusive) > 0 {
+		s |= SemaphoreParked
+	}
+	m.word.store(s)
 }
