@@ -104,15 +104,13 @@ func (b *Barrier) Arrive(w *parking.Waiter) Arrival {
 func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Departure, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Ended, nil
-	}
-	if why == TimedOut && b.word.load()&BarrierFull != 0 {
+	if why == TimedOut && w.InQueue() && b.word.load()&BarrierFull != 0 {
 		return Stays, nil
 	}
-	giveUp(q, why)
 	arrived := q.Len(parking.Exclusive)
-	q.Remove(w)
+	if withdraw(q, w, why) {
+		return Ended, nil
+	}
 	if why == TimedOut {
 		return Left, b.fail(q, BarrierBroken)
 	}

@@ -37,11 +37,9 @@ func (c *Condition) Enlist(w *parking.Waiter) {
 func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
-	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
+	if w.Key.Load() != keyOf(&c.word) || withdraw(q, w, why) {
 		return true
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	c.settle(q)
 	return false
 }

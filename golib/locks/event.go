@@ -58,11 +58,9 @@ func (e *Event) Await(w *parking.Waiter) Verdict {
 func (e *Event) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 	q := lot.Enter(keyOf(&e.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
+	if withdraw(q, w, why) {
 		return true
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	e.settle(q)
 	return false
 }

@@ -211,7 +211,7 @@ func (p exploredRead) contend(w *parking.Waiter) Verdict {
 }
 
 func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why)
+	return p.l.Withdraw(w, why)
 }
 
 func (l exploredRW) read(th *thread, other int) bool {

@@ -241,7 +241,7 @@ func (p biasedWriter) contend(w *parking.Waiter) Verdict {
 }
 
 func (p biasedWriter) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
-	return p.l.WithdrawWrite(w, why)
+	return p.l.Withdraw(w, why)
 }
 
 // write is ft_rw_write().

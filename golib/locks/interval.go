@@ -115,28 +115,30 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := l.word.load()
-		owner := s >> OwnerShift
+		free := s>>OwnerShift == 0
 		// Only one that was notified can have taken the word itself. Another finds its
 		// own id there when it waits for a lock that it holds, for somebody to release.
-		claimed := owner == w.ID && q.Notified() == w
-		if owner == 0 {
-			if !l.word.cas(s, s|w.ID<<OwnerShift) {
-				continue
-			}
-			claimed = true
-		}
-		if claimed {
-			if w.InQueue() {
-				q.Remove(w)
-			}
-			l.settle(q, w.ID)
+		mine := q.Notified() == w && s>>OwnerShift == w.ID
+		switch {
+		case mine, free && l.word.cas(s, s|w.ID<<OwnerShift):
+			l.took(q, w)
 			w.Forget()
 			return Acquired
+		case free:
+			continue
 		}
 		if v, ok := l.park(q, w, s); ok {
 			return v
 		}
 	}
+}
+
+// took is called when a compare-and-swap has taken the word for w.
+func (l *IntervalLock) took(q *parking.Queue, w *parking.Waiter) {
+	if w.InQueue() {
+		q.Remove(w)
+	}
+	l.settle(q, w.ID)
 }
 
 // park queues w, provided that the word is still s, held by another. Owner and
@@ -156,31 +158,21 @@ func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Ve
 	if !l.word.cas(s, s&^flagsMask|f) {
 		return Park, false
 	}
-	if notified == w {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Exclusive)
-	}
+	q.Park(w, parking.Exclusive)
 	return Park, true
 }
 
 // Withdraw takes w, which gave up, out of the queue. It answers whether w had been
 // served before: then it holds the lock. The state of w stays as it was, so that the
 // caller can tell whether a wake-up is still owed to it: consume it, then call
-// Forget, or Contend again to wait on in the old place.
+// Forget, or Contend again to wait on in the old place. A waiter that has tried the word
+// itself asks Contend what became of it before it may withdraw.
 func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
+	if withdraw(q, w, why) {
 		return true, nil
 	}
-	notified := q.Notified() == w
-	q.Remove(w)
-	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
-		l.settle(q, w.ID)
-		return true, nil
-	}
-	giveUp(q, why)
 	return false, l.send(q)
 }
 

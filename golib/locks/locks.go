@@ -129,11 +129,18 @@ var ids atomic.Uint64
 
 func init() { ids.Store(anonymous) }
 
-func giveUp(q *parking.Queue, why Reason) {
+// withdraw takes w, which gives up, out of the queue, unless it has been granted what it
+// waits for: then it is in no queue any more.
+func withdraw(q *parking.Queue, w *parking.Waiter, why Reason) (granted bool) {
+	if w.State.Load() == parking.Granted {
+		return true
+	}
 	switch why {
 	case TimedOut:
 		q.Count().Timeouts++
 	case Interrupted:
 		q.Count().Interrupts++
 	}
+	q.Remove(w)
+	return false
 }

@@ -143,15 +143,11 @@ func (s *rwSim) doWaiting(a *actor, act action) {
 }
 
 func (s *rwSim) withdraw(a *actor, why Reason, next phase) {
-	var served bool
-	var chain *parking.Waiter
 	held := writing
 	if a.kind == parking.Shared {
 		held = reading
-		served, chain = s.l.WithdrawRead(a.w, why)
-	} else {
-		served, chain = s.l.WithdrawWrite(a.w, why)
 	}
+	served, chain := s.l.Withdraw(a.w, why)
 	a.settleOwn()
 	s.deliver(chain)
 	if served {

@@ -167,18 +167,13 @@ func (l *ReaderWriterLock) joined(q *parking.Queue, w *parking.Waiter) (chain *p
 // flags change in one step, as in IntervalLock.park.
 func (l *ReaderWriterLock) parkReader(q *parking.Queue, w *parking.Waiter, s uint64) bool {
 	f := s | RWReadersParked
-	queued := w.InQueue() // then it was notified
-	if queued && s&RWWritersParked == 0 && q.NotifiedShared() == 1 {
-		f &^= RWWoken
+	if w.InQueue() && s&RWWritersParked == 0 && q.NotifiedShared() == 1 {
+		f &^= RWWoken // it was the last that was notified
 	}
 	if !l.word.cas(s, f) {
 		return false
 	}
-	if queued {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Shared)
-	}
+	q.Park(w, parking.Shared)
 	return true
 }
 
@@ -187,8 +182,7 @@ func (l *ReaderWriterLock) parkReader(q *parking.Queue, w *parking.Waiter, s uin
 func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	state := w.State.Load()
-	if state == parking.Granted {
+	if w.State.Load() == parking.Granted {
 		w.Forget()
 		return Acquired
 	}
@@ -197,7 +191,7 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := l.word.load()
-		mine := state == parking.Notified && s&^uint64(RWQueueFlags) == writerWord(w.ID)
+		mine := q.Notified() == w && s&^uint64(RWQueueFlags) == writerWord(w.ID)
 		switch {
 		case s&(RWBias|RWRevoking) != 0:
 			return Retry
@@ -252,24 +246,18 @@ func (l *ReaderWriterLock) parkWriter(q *parking.Queue, w *parking.Waiter, s uin
 	if !l.word.cas(s, f) {
 		return false
 	}
-	if notified == w {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Exclusive)
-	}
+	q.Park(w, parking.Exclusive)
 	return true
 }
 
-// WithdrawRead takes the reader w, which gave up, out of the queue; see
-// IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
+// Withdraw takes w, a reader or a writer that gave up, out of the queue, and lets in those
+// whom it kept out; see IntervalLock.Withdraw.
+func (l *ReaderWriterLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
+	if withdraw(q, w, why) {
 		return true, nil
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	return false, l.send(q)
 }
 
@@ -278,23 +266,6 @@ func (l *ReaderWriterLock) refresh(q *parking.Queue) {
 	for s := l.word.load(); !l.word.cas(s, s&^RWQueueFlags|l.flags(q)); {
 		s = l.word.load()
 	}
-}
-
-// WithdrawWrite takes the writer w, which gave up, out of the queue, and lets in
-// those whom it kept out; see IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
-	q := lot.Enter(keyOf(&l.word))
-	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return true, nil
-	}
-	if w.State.Load() == parking.Notified && l.word.load()&^uint64(RWQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
-		l.took(q, w)
-		return true, nil
-	}
-	giveUp(q, why)
-	q.Remove(w)
-	return false, l.send(q)
 }
 
 // send writes the flags of the queue into the word, whoever holds it, after somebody left

@@ -18,12 +18,12 @@ func (p readSide) contend(w *parking.Waiter) Verdict {
 	return v
 }
 func (p readSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why)
+	return p.l.Withdraw(w, why)
 }
 
 func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
 func (p writeSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
-	return p.l.WithdrawWrite(w, why)
+	return p.l.Withdraw(w, why)
 }
 
 // TryRLock takes a read lock when no writer has the lock or waits for it, and says

@@ -77,11 +77,9 @@ func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
+	if withdraw(q, w, why) {
 		return true, nil
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	return false, m.hand(q, m.word.load()>>OwnerShift)
 }
 

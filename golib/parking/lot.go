@@ -317,6 +317,16 @@ func (q *Queue) unnotify(w *Waiter) {
 	}
 }
 
+// Park queues w as Push does; one that is queued, was notified and did not get the lock,
+// goes back to sleep in its place.
+func (q *Queue) Park(w *Waiter, k Kind) {
+	if w.queued {
+		q.Requeue(w)
+	} else {
+		q.Push(w, k)
+	}
+}
+
 // Requeue sends a notified waiter that did not get the lock back to sleep, in
 // its place.
 func (q *Queue) Requeue(w *Waiter) {

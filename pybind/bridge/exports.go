@@ -74,15 +74,9 @@ func ft_rw_contend_write(lock, self unsafe.Pointer) int32 {
 	return answer(self, readerWriter(lock).ContendWrite(waiter(self)), nil)
 }
 
-//export ft_rw_withdraw_read
-func ft_rw_withdraw_read(lock, self unsafe.Pointer, why int32) int32 {
-	served, chain := readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why))
-	return answer(self, truth(served), chain)
-}
-
-//export ft_rw_withdraw_write
-func ft_rw_withdraw_write(lock, self unsafe.Pointer, why int32) int32 {
-	served, chain := readerWriter(lock).WithdrawWrite(waiter(self), locks.Reason(why))
+//export ft_rw_withdraw
+func ft_rw_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	served, chain := readerWriter(lock).Withdraw(waiter(self), locks.Reason(why))
 	return answer(self, truth(served), chain)
 }
 
