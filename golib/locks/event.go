@@ -13,7 +13,7 @@ import "ft_utils/golib/parking"
 //	 0    0     clear, nobody waits
 //	 0    1     clear, somebody waits
 //	 1    0     set
-//	 1    1     never: setting lets all go who wait
+//	 1    1     never: setting lets all waiters go
 //
 // Parked changes under the bucket's lock only. Without it, a compare-and-swap may set a
 // word without parked, and clear a word that is set.

@@ -23,7 +23,7 @@ func newRWSim(actors int) *rwSim {
 func (l *ReaderWriterLock) inlineUnlock() bool {
 	for {
 		s := l.word.load()
-		if !freeable(s) {
+		if !plain(s) {
 			return false
 		}
 		if l.word.cas(s, s&RWQueueFlags) {
@@ -35,7 +35,7 @@ func (l *ReaderWriterLock) inlineUnlock() bool {
 func (l *ReaderWriterLock) inlineRUnlock() bool {
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && !freeable(s) {
+		if s>>OwnerShift == 1 && !plain(s) {
 			return false
 		}
 		if l.word.cas(s, s-oneReader) {

@@ -33,23 +33,23 @@ import "ft_utils/golib/parking"
 // bias nor revoking; take the writer out, or a reader that is the last, when there are no
 // flags, or woken without handoff and owed; take out a reader that is not the last.
 //
-// Bias and revoking belong to the C side (BRAVO, Dice and Kogan, USENIX ATC 2019):
-// set from a word with no writer and no flags, and cleared before anybody can park.
+// Bias and revoking belong to C (BRAVO, Dice and Kogan, USENIX ATC 2019): set from a
+// word with no writer and no flags, and cleared before anybody can park.
 // Go keeps them and answers Retry to a writer that meets them.
 //
 // A waiting writer keeps new readers out, and writers go before readers that wait. As
-// with IntervalLock nobody is given the lock in his sleep at first: a release notifies
-// the next writer, or all readers when no writer waits, and they compete with those
-// that run. Whoever sleeps with the lock holds up all others for a context switch, they
-// go to sleep in their turn, and soon every operation costs one: eight threads that
-// write one time in ten are 200 times as fast for it (make bench ROWS=mix).
+// with IntervalLock, nobody is given the lock asleep at first: a release notifies the
+// next writer, or all readers when no writer waits, and they compete with those that run.
+// One that is given the lock asleep holds up all others for a context switch. They go to
+// sleep in their turn, and soon every operation costs one: eight threads that write one
+// time in ten are 200 times as fast without that (make bench ROWS=mix).
 //
 // Two bounds keep the competition fair. A writer that has been the longest for a turn
-// (turn below) is handed the lock. Readers that have waited for minTurn are let in by the
+// (turn in locks.go) is handed the lock. Readers that have waited for minTurn are let in by the
 // next release when no writer waits. A release that lets writers go ahead of readers that
 // have waited for rwInterval makes them owed: the next release of a writer lets them in,
 // together (after phase-fair locks, Brandenburg and Anderson, 2010). It makes no difference
-// whether one of the queued writers got the lock in between, for they may all give up.
+// whether one of the queued writers got the lock in between, since they may all give up.
 const (
 	RWWritersParked = 1 << 0 // a writer is queued
 	RWReadersParked = 1 << 1 // a reader is queued
@@ -71,6 +71,9 @@ const RWPlain = 1<<0 | 1<<RWWoken | 1<<(RWWoken|RWWritersParked) | 1<<(RWWoken|R
 
 // rwInterval bounds how long those who run go before those who wait.
 const rwInterval = int64(DefaultInterval)
+
+// plain says whether the last holder may leave a word without judgement.
+func plain(s uint64) bool { return RWPlain>>(s&RWQueueFlags)&1 != 0 }
 
 // oneReader is what a reader adds to the word.
 const oneReader = 1 << OwnerShift
@@ -115,6 +118,7 @@ func (l *ReaderWriterLock) settle(q *parking.Queue, holder uint64) {
 	l.word.store(holder | l.flags(q))
 }
 
+// writerWord is the word of a writer, without the flags of the queue.
 func writerWord(id uint64) uint64 { return id<<OwnerShift | RWWriter }
 
 // open says whether a new reader may join: no writer, and none that waits.
@@ -290,9 +294,8 @@ func (l *ReaderWriterLock) send(q *parking.Queue) (chain *parking.Waiter) {
 	}
 }
 
-// pass gives up a word that its caller holds alone, so that nobody else changes its upper
-// part: to those whose turn it is if they have waited for the interval, else to whoever
-// comes first, and sends them.
+// pass gives up a word that its caller holds alone, so that nobody else changes it: to
+// those whose turn it is if they have waited long enough, else to whoever comes first.
 func (l *ReaderWriterLock) pass(q *parking.Queue) (chain *parking.Waiter) {
 	writer := q.Head(parking.Exclusive)
 	switch {
@@ -328,6 +331,7 @@ func (l *ReaderWriterLock) admit(q *parking.Queue, holders uint64) *parking.Wait
 	return q.GrantTaken(taken)
 }
 
+// handOver makes the longest waiting writer the holder.
 func (l *ReaderWriterLock) handOver(q *parking.Queue, writer *parking.Waiter) *parking.Waiter {
 	q.Remove(writer)
 	l.overtaken(q)
@@ -342,8 +346,8 @@ func (l *ReaderWriterLock) ReleaseRead() *parking.Waiter {
 	defer q.Leave()
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && s&RWWritersParked != 0 && !freeable(s) {
-			return l.pass(q) // the word is ours alone: the parked writer keeps readers out
+		if s>>OwnerShift == 1 && s&RWWritersParked != 0 && !plain(s) {
+			return l.pass(q) // nobody else changes the word: the parked writer keeps readers out
 		}
 		if l.word.cas(s, s-oneReader) {
 			return nil

@@ -2,9 +2,9 @@
 // who wait for a lock, so that the lock itself stays one word.
 //
 // The idea is WebKit's WTF::ParkingLot and Rust's parking_lot. Two things differ.
-// Nobody sleeps in here: an operation says who is to be woken, and the caller
-// wakes it after the bucket's lock is released, in whatever way its threads
-// sleep. And the waiters' memory belongs to the waiters.
+// Nobody sleeps in here: an operation says whom to wake, and its caller does so
+// after the bucket's lock is released, in whatever way its threads sleep. And
+// the waiters' memory belongs to the waiters.
 //
 // What an operation on a lock does, in this order:
 //

@@ -1,5 +1,5 @@
-// Package main is the cgo bridge between the C lock types and golib: the exports that
-// C finds by dlsym. Each is one operation of a lock's policy. None blocks, none calls
+// Package main holds the exports of the Go library, which the C lock types find by
+// dlsym. Each is one operation of a lock's policy. None blocks, none calls
 // back into C or Python, and all memory that they are given is C's: a lock lies in a
 // Python object, a waiter in a thread's record. So no Go pointer ever reaches C.
 //
@@ -95,8 +95,7 @@ func ft_rw_downgrade(lock, self unsafe.Pointer) {
 	waiter(self).Chain = readerWriter(lock).Downgrade()
 }
 
-// ft_waiting is the number of those queued for one side of the lock whose word is at
-// lock.
+// ft_waiting is the number of waiters of one kind for the lock whose word is at lock.
 //
 //export ft_waiting
 func ft_waiting(lock unsafe.Pointer, kind uint32) int64 {
