@@ -94,7 +94,7 @@ func (l *IntervalLock) flagsWith(q *parking.Queue, woken bool) uint64 {
 }
 
 // settle writes the flags of the queue into the word, below the owner on whose behalf
-// this runs: nobody else changes the word meanwhile.
+// this runs.
 func (l *IntervalLock) settle(q *parking.Queue, owner uint64) {
 	l.word.store(owner<<OwnerShift | l.flags(q))
 }

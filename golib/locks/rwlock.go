@@ -45,11 +45,12 @@ import "ft_utils/golib/parking"
 // time in ten are 200 times as fast without that (make bench ROWS=mix).
 //
 // Two bounds keep the competition fair. A writer that has been the longest for a turn
-// (turn in locks.go) is handed the lock. Readers that have waited for minTurn are let in by the
-// next release when no writer waits. A release that lets writers go ahead of readers that
-// have waited for rwInterval makes them owed: the next release of a writer lets them in,
-// together (after phase-fair locks, Brandenburg and Anderson, 2010). It makes no difference
-// whether one of the queued writers got the lock in between, since they may all give up.
+// (turn in locks.go) is handed the lock. Readers that have waited for minTurn are let in
+// by the next release when no writer waits. A release that lets writers go ahead of
+// readers that have waited for rwInterval makes them owed: the next release of a writer
+// lets them in, together (after phase-fair locks, Brandenburg and Anderson, 2010). It
+// makes no difference whether one of the queued writers got the lock in between, since
+// they may all give up.
 const (
 	RWWritersParked = 1 << 0 // a writer is queued
 	RWReadersParked = 1 << 1 // a reader is queued
