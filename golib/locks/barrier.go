@@ -14,9 +14,9 @@ import "ft_utils/golib/parking"
 //	   n     1     0     the last one has come and runs the action; n wait for it
 //	   0     0     1     broken
 //
-// All changes are made under the bucket's lock. Those who have arrived are the queue's
-// exclusive side, so that they keep their order; those who come while it is full wait on
-// the shared side for the next round.
+// All changes are made under the bucket's lock. Those who have arrived are exclusive
+// waiters, so that they keep their order; those who come while it is full are shared ones
+// and wait for the next round.
 const (
 	BarrierBroken = 1 << 0 // every wait fails until a reset
 	BarrierFull   = 1 << 1 // all have come, the action runs
@@ -58,7 +58,7 @@ type Outcome uint32
 
 // The outcomes.
 const (
-	Passed  Outcome = iota // all parties came
+	Passed  Outcome = iota // all parties came, and the action is done
 	Failed                 // the barrier was broken or reset
 	Another                // the next round has begun: arrive again
 )
@@ -71,7 +71,7 @@ const (
 type Barrier struct {
 	word    word
 	parties uint64 // constant after construction
-	round   uint64 // rounds begun, under the bucket's lock
+	round   uint64 // the number of this round, from 0; under the bucket's lock
 }
 
 // Arrive is the arrival of w.
@@ -88,19 +88,13 @@ func (b *Barrier) Arrive(w *parking.Waiter) Arrival {
 		return Waits
 	case arrived+1 == b.parties:
 		w.Number = b.round
-		b.put(s | BarrierFull)
+		b.word.store(s | BarrierFull)
 		return Last
 	default:
-		b.put(s + oneArrival)
+		b.word.store(s + oneArrival)
 		w.Number = arrived
 		q.Push(w, parking.Exclusive)
 		return Waits
-	}
-}
-
-// put changes the word under the bucket's lock, where nobody else changes it.
-func (b *Barrier) put(s uint64) {
-	for !b.word.cas(b.word.load(), s) {
 	}
 }
 
@@ -110,20 +104,18 @@ func (b *Barrier) put(s uint64) {
 func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Departure, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Ended, nil
-	}
-	if why == TimedOut && b.word.load()&BarrierFull != 0 {
+	if why == TimedOut && w.InQueue() && b.word.load()&BarrierFull != 0 {
 		return Stays, nil
 	}
-	giveUp(q, why)
 	arrived := q.Len(parking.Exclusive)
-	q.Remove(w)
+	if withdraw(q, w, why) {
+		return Ended, nil
+	}
 	if why == TimedOut {
 		return Left, b.fail(q, BarrierBroken)
 	}
 	if q.Len(parking.Exclusive) < arrived {
-		b.put(b.word.load() - oneArrival)
+		b.word.store(b.word.load() - oneArrival)
 	}
 	return Left, nil
 }
@@ -137,7 +129,7 @@ func (b *Barrier) Open(round uint64) (opened bool, chain *parking.Waiter) {
 		return false, nil
 	}
 	b.round++
-	b.put(0)
+	b.word.store(0)
 	return true, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
 }
 
@@ -166,15 +158,16 @@ func (b *Barrier) Reset() *parking.Waiter {
 	return b.fail(q, 0)
 }
 
+// fail ends the round for all who wait and leaves the word s.
 func (b *Barrier) fail(q *parking.Queue, s uint64) *parking.Waiter {
 	b.round++
-	b.put(s)
+	b.word.store(s)
 	return b.end(q, parking.Shared, Failed, b.end(q, parking.Exclusive, Failed, nil))
 }
 
-// end ends the waits of one side and puts them before chain.
-func (b *Barrier) end(q *parking.Queue, side parking.Kind, o Outcome, chain *parking.Waiter) *parking.Waiter {
-	for w := q.Head(side); w != nil; w = q.Head(side) {
+// end ends the waits of one kind and puts them before chain.
+func (b *Barrier) end(q *parking.Queue, k parking.Kind, o Outcome, chain *parking.Waiter) *parking.Waiter {
+	for w := q.Head(k); w != nil; w = q.Head(k) {
 		w.Outcome = uint32(o)
 		q.Remove(w)
 		chain = q.Grant(w, chain)

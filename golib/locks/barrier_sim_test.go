@@ -237,10 +237,10 @@ func (m *barrierModel) arrive(a int) {
 
 func (m *barrierModel) end(passed, broken bool) {
 	m.full, m.broken, m.runner = false, broken, none
-	for side := range m.queue {
-		for len(m.queue[side]) > 0 {
-			a := m.queue[side][0]
-			m.again[a] = passed && side == int(parking.Shared)
+	for kind := range m.queue {
+		for len(m.queue[kind]) > 0 {
+			a := m.queue[kind][0]
+			m.again[a] = passed && kind == int(parking.Shared)
 			m.serve(a)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// yield is how the C side releases the lock of one that goes to sleep next.
+// yield is how C releases the lock of one that goes to sleep next.
 func (l *IntervalLock) yield(id uint64) *parking.Waiter {
 	for {
 		if l.word.cas(id<<OwnerShift, 0) {
@@ -133,13 +133,13 @@ func (c *Condition) checkEntered(q *parking.Queue) error {
 	return nil
 }
 
-// look shows those who wait for a notification as the other side of the lock.
+// look shows those who wait for a notification as shared waiters of the lock.
 func (s *conditionSim) look() view {
 	v := s.view(&s.l.word)
 	v.Queues = [2][]uint64{}
 	for _, x := range lot.Snapshot() {
-		side := flag(x.Key == keyOf(&s.c.word), 1)
-		v.Queues[side] = append(v.Queues[side], x.ID)
+		kind := flag(x.Key == keyOf(&s.c.word), uint64(parking.Shared))
+		v.Queues[kind] = append(v.Queues[kind], x.ID)
 	}
 	return v
 }

@@ -41,7 +41,7 @@ func (b *exploredBarrier) perform(th *thread, op string) {
 	}
 }
 
-// arrive is one round of the C side's wait_until.
+// arrive is one round of wait_for_all() in C.
 func (b *exploredBarrier) arrive(th *thread, op string) Outcome {
 	th.at("arrive")
 	mine := &b.round[th.w.ID-FirstID]

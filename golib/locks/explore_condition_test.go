@@ -76,7 +76,7 @@ func (x *exploredCondition) leave(th *thread) {
 	}
 }
 
-// wait is the C side's wait_until.
+// wait is wait_until() in C.
 func (x *exploredCondition) wait(th *thread, other int) {
 	th.at("wait")
 	x.c.Enlist(th.w)

@@ -85,7 +85,7 @@ func (m *exploredSemaphore) share(x *world, b []byte) []byte {
 	return b
 }
 
-// checkWorld finds every permit in one place.
+// checkWorld finds every permit once.
 func (m *exploredSemaphore) checkWorld(x *world) error {
 	n := int(m.word.v >> OwnerShift)
 	for i, th := range x.threads {

@@ -19,7 +19,7 @@ import (
 //	naps  from now on it naps where it may
 //	tick  the interval passes
 //
-// What the C side does inline is done inline here.
+// What C does inline is done inline here.
 
 // ways are what may end a sleep.
 const (
@@ -69,7 +69,7 @@ func (th *thread) deliver(chain *parking.Waiter) {
 	}
 }
 
-// wait is the waiting loop of the C side. It says whether the lock was acquired.
+// wait is the waiting loop of C. It says whether the lock was acquired.
 func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 	th.way = other
 	for v == Park || v == Nap {
@@ -211,7 +211,7 @@ func (p exploredRead) contend(w *parking.Waiter) Verdict {
 }
 
 func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why)
+	return p.l.Withdraw(w, why)
 }
 
 func (l exploredRW) read(th *thread, other int) bool {

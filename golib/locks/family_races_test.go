@@ -20,7 +20,7 @@ func TestFamilyRaces(t *testing.T) {
 		make  func() sim
 		trace string
 		want  string
-		queue []uint64 // of the exclusive side; of a condition's lock
+		queue []uint64 // the exclusive waiters; of a condition's lock
 		word  uint64
 	}{
 		{"a permit goes to the longest, not to one that runs", semaphore, "A:take B:take C:give D:try",

@@ -18,9 +18,9 @@ import "ft_utils/golib/parking"
 //
 // Permits are handed over in order of arrival: a semaphore guards a pool rather than a few
 // instructions, so a convoy costs little, and nobody starves. A waiter that wants many
-// holds up those behind it, who would starve it otherwise. Only C's waiters withdraw for a
-// moment and come back into an old place, and each of them wants one permit: a parked word
-// of theirs has none.
+// holds up those behind it, which would starve it otherwise. Only waiters in C withdraw for
+// a moment and come back into an old place, and each of them wants one permit: a parked
+// word of theirs has none.
 const SemaphoreParked = 1 << 0 // somebody is queued
 
 // SemaphoreMost is the largest number of permits.
@@ -66,7 +66,7 @@ func (m *Semaphore) contendFor(w *parking.Waiter, n uint64) Verdict {
 }
 
 // Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw. It is for
-// waiters for one permit: to those behind them nothing can be handed, as there is nothing.
+// waiters that want one permit: while they wait there is none to hand to those behind them.
 func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 	served, _ = m.withdraw(w, why)
 	return served
@@ -77,11 +77,9 @@ func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
+	if withdraw(q, w, why) {
 		return true, nil
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	return false, m.hand(q, m.word.load()>>OwnerShift)
 }
 
@@ -116,13 +114,19 @@ func (m *Semaphore) hand(q *parking.Queue, permits uint64) *parking.Waiter {
 		w.WakeNext = nil
 		*last, last = w, &w.WakeNext
 	}
-	next := permits * onePermit
-	if q.Len(parking.Exclusive) > 0 {
-		next |= SemaphoreParked
-	}
-	m.word.cas(m.word.load(), next)
+	m.settle(q, permits)
 	for w := first; w != nil; w = w.WakeNext {
 		q.Grant(w, w.WakeNext)
 	}
 	return first
+}
+
+// settle writes into a parked word, which nobody else changes, what permits are left and
+// whether somebody is queued still.
+func (m *Semaphore) settle(q *parking.Queue, permits uint64) {
+	s := permits * onePermit
+	if q.Len(parking.Exclusive) > 0 {
+		s |= SemaphoreParked
+	}
+	m.word.store(s)
 }

@@ -1,5 +1,5 @@
-// Package main is the cgo bridge between the C lock types and golib: the exports that
-// C finds by dlsym. Each is one operation of a lock's policy. None blocks, none calls
+// Package main holds the exports of the Go library, which the C lock types find by
+// dlsym. Each is one operation of a lock's policy. None blocks, none calls
 // back into C or Python, and all memory that they are given is C's: a lock lies in a
 // Python object, a waiter in a thread's record. So no Go pointer ever reaches C.
 //
@@ -74,15 +74,9 @@ func ft_rw_contend_write(lock, self unsafe.Pointer) int32 {
 	return answer(self, readerWriter(lock).ContendWrite(waiter(self)), nil)
 }
 
-//export ft_rw_withdraw_read
-func ft_rw_withdraw_read(lock, self unsafe.Pointer, why int32) int32 {
-	served, chain := readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why))
-	return answer(self, truth(served), chain)
-}
-
-//export ft_rw_withdraw_write
-func ft_rw_withdraw_write(lock, self unsafe.Pointer, why int32) int32 {
-	served, chain := readerWriter(lock).WithdrawWrite(waiter(self), locks.Reason(why))
+//export ft_rw_withdraw
+func ft_rw_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	served, chain := readerWriter(lock).Withdraw(waiter(self), locks.Reason(why))
 	return answer(self, truth(served), chain)
 }
 
@@ -101,8 +95,7 @@ func ft_rw_downgrade(lock, self unsafe.Pointer) {
 	waiter(self).Chain = readerWriter(lock).Downgrade()
 }
 
-// ft_waiting is the number of those queued for one side of the lock whose word is at
-// lock.
+// ft_waiting is the number of waiters of one kind for the lock whose word is at lock.
 //
 //export ft_waiting
 func ft_waiting(lock unsafe.Pointer, kind uint32) int64 {

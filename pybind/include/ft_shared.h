@@ -146,8 +146,7 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_interval_cede, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_contend_read, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_contend_write, int32_t, (void *lock, struct ft_waiter *self)) \
-	X(ft_rw_withdraw_read, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
-	X(ft_rw_withdraw_write, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_rw_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_rw_release_read, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_release_write, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_downgrade, void, (void *lock, struct ft_waiter *self)) \
@@ -173,6 +172,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 1277003757
+#define FT_ABI 979422511
 
 #endif
