@@ -28,8 +28,8 @@ def locks_extension() -> Extension:
     """The lock types in C. They do not link against libpython: the interpreter brings its own symbols."""
     return Extension(
         "ft_utils._locks",
-        sources=relative(list(TYPES.glob("*.c"))),
-        depends=relative([*TYPES.glob("*.h"), *INCLUDE.glob("*.h")]),
+        sources=relative(list(TYPES.glob("*/*.c"))),
+        depends=relative([*TYPES.glob("*/*.h"), *INCLUDE.glob("*.h")]),
         include_dirs=relative([TYPES, INCLUDE]),
         # initial-exec: the per-thread record is reached by one load instead of a call into the dynamic linker.
         extra_compile_args=[

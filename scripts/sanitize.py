@@ -46,7 +46,7 @@ NOT_IN_A_CHILD = "not forked_child"
 # state alone, which Go writes; so reading Granted there acquires what was released by any operation before. (That
 # hides a race between two locks whose only order is such a hand-over of a third; it invents none.)
 SHIM = """
-#include "wait.h"
+#include "core/wait.h"
 void __tsan_acquire(void *);
 extern char ft_tsan_granted;
 static inline uint32_t
@@ -66,12 +66,12 @@ ft_tsan_state(const struct ft_waiter *waiter)
 ENGINE = """
 #include <dlfcn.h>
 #include <string.h>
-#include "engine.h"
+#include "core/engine.h"
 void __tsan_acquire(void *);
 void __tsan_release(void *);
 char ft_tsan_granted;
 typedef uintptr_t generic(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
-#define WRAP(name, type)                                                                     \\
+#define WRAP(name, result, parameters)                                                                     \\
     static generic *real_##name;                                                             \\
     static uintptr_t name(uintptr_t lock, uintptr_t b, uintptr_t c, uintptr_t d)             \\
     {                                                                                        \\
@@ -90,7 +90,7 @@ void *
 ft_tsan_dlsym(void *library, const char *name)
 {
     void *real = dlsym(library, name);
-#define PICK(name_, type)                        \\
+#define PICK(name_, result, parameters)                        \\
     if (real != NULL && strcmp(name, #name_) == 0) { \\
         real_##name_ = (generic *)real;          \\
         return (void *)name_;                    \\
@@ -149,7 +149,7 @@ def asan(python: str, options: list[str]) -> int:
     facts = probe(python)
     place = WORK / f"asan{facts['suffix'].split('-')[1]}"
     target = copy_package(facts, place)
-    sources = sorted(TYPES.glob("*.c"))
+    sources = sorted(TYPES.glob("*/*.c"))
     run(["gcc", "-shared", *FLAGS, "-fsanitize=address,undefined", *includes(facts), *sources, "-o", target, "-lm"])
     env = {
         **os.environ,
@@ -230,7 +230,7 @@ def compile_tsan(facts: dict, place: Path, target: Path) -> None:
     objects.mkdir()
     (objects / "shim.h").write_text(SHIM)
     (objects / "shim_engine.c").write_text(ENGINE)
-    for source in sorted(TYPES.glob("*.c")):
+    for source in sorted(TYPES.glob("*/*.c")):
         extra = ["-Ddlsym=ft_tsan_dlsym"] if source.name == "engine.c" else ["-include", objects / "shim.h"]
         made = objects / f"{source.stem}.o"
         run(["gcc", "-c", *FLAGS, "-fsanitize=thread", *extra, *includes(facts), source, "-o", made])

@@ -38,7 +38,9 @@ func (e *Event) Await(w *parking.Waiter) Verdict {
 		w.Forget()
 		return Acquired
 	}
-	q.Count().Contended++
+	if w.New() {
+		q.Count().Contended++
+	}
 	for {
 		s := e.word.load()
 		if s&EventSet != 0 {

@@ -126,7 +126,7 @@ func (l *exploredReads) tryRead(th *thread, bias bool) bool {
 
 func (l *exploredReads) maybeBias() {
 	s := l.word.load()
-	if s&(RWWriter|rwQueueFlags|RWRevoking|RWBias) == 0 || l.bug == biasAnyway && s&RWWriter == 0 {
+	if s&(RWWriter|RWQueueFlags|RWRevoking|RWBias) == 0 || l.bug == biasAnyway && s&RWWriter == 0 {
 		l.word.cas(s, s|RWBias)
 	}
 }
@@ -337,7 +337,7 @@ func (l *exploredReads) checkWorld(x *world) error {
 func (l *exploredReads) checkEntered(q *parking.Queue, notified woken) error {
 	s := l.word.v
 	if mode := s & (RWBias | RWRevoking); mode != 0 {
-		if s&(RWWriter|rwQueueFlags) != 0 || mode == RWBias|RWRevoking || q.Len(parking.Exclusive)+q.Len(parking.Shared) > 0 {
+		if s&(RWWriter|RWQueueFlags) != 0 || mode == RWBias|RWRevoking || q.Len(parking.Exclusive)+q.Len(parking.Shared) > 0 {
 			return fmt.Errorf("word %#x is illegal", s)
 		}
 		return nil

@@ -43,7 +43,13 @@ const (
 	IntervalParked  = 1 << 0 // somebody is queued
 	IntervalWoken   = 1 << 1 // the queue's head was notified and will come
 	IntervalHandoff = 1 << 2 // the queue's head is to be served next
+
+	IntervalFlags = IntervalParked | IntervalWoken | IntervalHandoff
 )
+
+// IntervalPlain is the set of flags (bit f for the flags f) with which a release needs no judgement: nobody is
+// queued, or the one that was notified is on its way.
+const IntervalPlain = 1<<0 | 1<<(IntervalParked|IntervalWoken)
 
 // IntervalLock is a mutual exclusion lock that hands over fairly.
 //
@@ -106,7 +112,7 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 		}
 		return Acquired
 	}
-	if !w.InQueue() {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {

@@ -117,7 +117,7 @@ func (l *IntervalLock) unlockSlow() {
 			panic("locks: Unlock of an IntervalLock that nobody holds")
 		}
 		f := s & flagsMask
-		if f != 0 && f != IntervalParked|IntervalWoken {
+		if IntervalPlain>>f&1 == 0 {
 			parking.Wake(l.Release())
 			return
 		}

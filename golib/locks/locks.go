@@ -12,7 +12,7 @@
 // nowhere else; pybind/headergen writes them into the C header.
 package locks
 
-//go:generate sh -c "go run ft_utils/pybind/headergen > ../../pybind/include/ft_golib.h.new && mv ../../pybind/include/ft_golib.h.new ../../pybind/include/ft_golib.h"
+//go:generate go run ft_utils/pybind/headergen
 
 import (
 	"sync/atomic"

@@ -26,7 +26,7 @@ func (l *ReaderWriterLock) inlineUnlock() bool {
 		if !freeable(s) {
 			return false
 		}
-		if l.word.cas(s, s&rwQueueFlags) {
+		if l.word.cas(s, s&RWQueueFlags) {
 			return true
 		}
 	}
@@ -164,7 +164,7 @@ func (s *rwSim) withdraw(a *actor, why Reason, next phase) {
 }
 
 func (s *rwSim) mustOwn(w *parking.Waiter) {
-	if s.l.word.load()&^rwQueueFlags != writerWord(w.ID) {
+	if s.l.word.load()&^RWQueueFlags != writerWord(w.ID) {
 		panic(fmt.Sprintf("%d writes, the word says %#x", w.ID, s.l.word.load()))
 	}
 }

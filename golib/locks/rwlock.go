@@ -61,8 +61,13 @@ const (
 	RWWriter        = 1 << 7 // the upper bits are a writer's id
 )
 
-// rwQueueFlags are the flags that stand for the queue.
-const rwQueueFlags = RWWritersParked | RWReadersParked | RWWoken | RWHandoff | RWOwed
+// RWQueueFlags are the flags that stand for the queue.
+const RWQueueFlags = RWWritersParked | RWReadersParked | RWWoken | RWHandoff | RWOwed
+
+// RWPlain is the set of queue flags (bit f for the flags f) with which the last holder leaves without judgement: nobody
+// is queued, or those who were notified are on their way and nobody is to be served before others.
+const RWPlain = 1<<0 | 1<<RWWoken | 1<<(RWWoken|RWWritersParked) | 1<<(RWWoken|RWReadersParked) |
+	1<<(RWWoken|RWWritersParked|RWReadersParked)
 
 // rwInterval bounds how long those who run go before those who wait.
 const rwInterval = int64(DefaultInterval)
@@ -118,7 +123,7 @@ func writerWord(id uint64) uint64 { return id<<OwnerShift | RWWriter }
 func open(s uint64) bool { return s&(RWWriter|RWWritersParked) == 0 }
 
 // vacant says whether a writer may take the word.
-func vacant(s uint64) bool { return s&^rwQueueFlags == 0 }
+func vacant(s uint64) bool { return s&^RWQueueFlags == 0 }
 
 // ContendRead takes a read lock for w, or queues it. A woken reader calls it again: it
 // learns whether the lock was granted to it, or competes with those that run. When it
@@ -130,7 +135,7 @@ func (l *ReaderWriterLock) ContendRead(w *parking.Waiter) (Verdict, *parking.Wai
 		w.Forget()
 		return Acquired, nil
 	}
-	if !w.InQueue() {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {
@@ -189,12 +194,12 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 		w.Forget()
 		return Acquired
 	}
-	if state == parking.Idle {
+	if w.New() {
 		q.Count().Contended++
 	}
 	for {
 		s := l.word.load()
-		mine := state == parking.Notified && s&^uint64(rwQueueFlags) == writerWord(w.ID)
+		mine := state == parking.Notified && s&^uint64(RWQueueFlags) == writerWord(w.ID)
 		switch {
 		case s&(RWBias|RWRevoking) != 0:
 			return Retry
@@ -272,7 +277,7 @@ func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (Verdict,
 
 // refresh writes the flags of the queue into the word, whoever holds it.
 func (l *ReaderWriterLock) refresh(q *parking.Queue) {
-	for s := l.word.load(); !l.word.cas(s, s&^rwQueueFlags|l.flags(q)); {
+	for s := l.word.load(); !l.word.cas(s, s&^RWQueueFlags|l.flags(q)); {
 		s = l.word.load()
 	}
 }
@@ -285,7 +290,7 @@ func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (v Verdi
 	if w.State.Load() == parking.Granted {
 		return Acquired, nil
 	}
-	if w.State.Load() == parking.Notified && l.word.load()&^uint64(rwQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
+	if w.State.Load() == parking.Notified && l.word.load()&^uint64(RWQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
 		l.took(q, w)
 		return Acquired, nil
 	}
@@ -310,7 +315,7 @@ func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
 				chain = q.NotifyShared()
 			}
 		}
-		if l.word.cas(s, s&^rwQueueFlags|l.flags(q)) {
+		if l.word.cas(s, s&^RWQueueFlags|l.flags(q)) {
 			return chain
 		}
 	}

@@ -132,18 +132,14 @@ func (l *ReaderWriterLock) unlockSlow() {
 			parking.Wake(l.ReleaseWrite())
 			return
 		}
-		if l.word.cas(s, s&rwQueueFlags) {
+		if l.word.cas(s, s&RWQueueFlags) {
 			return
 		}
 	}
 }
 
-// freeable says whether a writer may leave without judgement: nobody is queued, or
-// a notified writer is on its way and nobody is to be served before others.
-func freeable(s uint64) bool {
-	f := s & rwQueueFlags
-	return f == 0 || f&(RWWoken|RWHandoff|RWOwed) == RWWoken
-}
+// freeable says whether the last holder may leave without judgement.
+func freeable(s uint64) bool { return RWPlain>>(s&RWQueueFlags)&1 != 0 }
 
 // DowngradeLock turns the write lock into a read lock with no writer in between. It
 // panics when nobody writes.

@@ -42,7 +42,9 @@ func (m *Semaphore) Contend(w *parking.Waiter) Verdict {
 		w.Forget()
 		return Acquired
 	}
-	q.Count().Contended++
+	if w.New() {
+		q.Count().Contended++
+	}
 	for {
 		s := m.word.load()
 		if s >= onePermit {

@@ -212,10 +212,11 @@ func (q *Queue) HeadWaited() int64 { return q.Now() - q.sides[Exclusive].head.he
 
 // Push queues w, in its old place when it was withdrawn and not forgotten.
 func (q *Queue) Push(w *Waiter, k Kind) {
-	if w.Ticket == 0 {
+	if w.New() {
 		q.bucket.tickets++
 		w.Ticket = q.bucket.tickets
 		w.Since, w.headSince = q.Now(), 0
+		q.bucket.counters.Parks++
 	}
 	w.kind, w.aside, w.napping = k, false, false
 	w.Key.Store(q.key)
@@ -223,7 +224,6 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 	head := side.head
 	side.insert(w)
 	w.State.Store(Queued)
-	q.bucket.counters.Parks++
 	if k == Exclusive && side.head != head {
 		q.startHead() // Due stays: one that is older than the head was due before it
 	}

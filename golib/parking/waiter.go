@@ -99,6 +99,10 @@ func NewWaiter(id uint64) *Waiter {
 // Ready delivers the wake-up of a goroutine's waiter.
 func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 
+// New says whether the next push of w is an arrival: the wait begins, rather than going on
+// after a signal handler.
+func (w *Waiter) New() bool { return w.Ticket == 0 }
+
 // InQueue says whether w is in a queue. It is asked under the bucket's lock.
 func (w *Waiter) InQueue() bool { return w.queued }
 

@@ -16,10 +16,6 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// abi is raised whenever the signature of an export, the layout of a shared struct or a
-// verdict changes, so that C refuses a library that it does not match.
-const abi = 3
-
 // ft_abi lets C check what it has loaded before it calls anything else.
 //
 //export ft_abi

@@ -166,13 +166,13 @@ def link(work: Path, env: dict[str, str]) -> Path:
 def quiet_runtime(work: Path, env: dict[str, str]) -> dict[Path, Path]:
     """Let Go see a table of signals of its own runtime in which it has no part."""
     table = Path(capture(["go", "env", "GOROOT"], env).stdout.strip()) / runtime_signals.TABLE
-    ours = work / table.name
+    ours = work / f"{table.stem}.quiet"  # no name of a Go file: the folder is below the module's
     try:
         ours.write_text(runtime_signals.quiet(table.read_text()))
     except (OSError, runtime_signals.UnknownTable) as error:
         raise BuildError(
-            f"ft_utils builds Go's runtime with its own table of signals and does not know the one in {table}: {error}. "
-            "Build with the Go release that go.mod names."
+            f"ft_utils builds Go's runtime with a table of signals of its own and does not know the one in {table}: "
+            f"{error}; build with the Go release that go.mod names."
         ) from None
     return {table: ours}
 

@@ -1,0 +1,63 @@
+#include "core/poll.h"
+
+#include "platform/os.h"
+
+/* From what a wake-up costs up to what a person does not notice. */
+#define SHORTEST_US 50
+#define LONGEST_US 1000
+/* Ten of the longest sleeps: everybody who polls has looked by then. */
+#define ROOM_US (10 * LONGEST_US)
+
+/* Sleeps detached; a signal ends it early. The semaphore is never posted here: it is but
+ * an interruptible, portable way to sleep. */
+static void
+nap(struct ft_thread *self, int64_t us)
+{
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock_timed(self->seat->semaphore, us, 1);
+    Py_END_ALLOW_THREADS
+}
+
+void
+ft_poll_nap(struct ft_thread *self, int64_t deadline)
+{
+    int64_t us = SHORTEST_US * 4;
+    if (deadline != FT_FOREVER) {
+        int64_t left = (deadline - ft_os_now()) / 1000;
+        us = left < us ? (left < 0 ? 0 : left + 1) : us;
+    }
+    nap(self, us);
+}
+
+enum ft_outcome
+ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline,
+        bool interruptible)
+{
+    int64_t us = SHORTEST_US;
+    while (!side->poll(lock, self)) {
+        int64_t left = FT_FOREVER;
+        if (deadline != FT_FOREVER) {
+            left = deadline - ft_os_now();
+        }
+        if (left <= 0 || (interruptible && ft_run_handlers_waiting(self) < 0)) {
+            if (side->poll_given_up != NULL) {
+                side->poll_given_up(lock);
+            }
+            return left <= 0 ? FT_TIMED_OUT : FT_FAILED;
+        }
+        nap(self, left / 1000 < us ? left / 1000 + 1 : us);
+        us = us * 2 > LONGEST_US ? LONGEST_US : us * 2;
+    }
+    return FT_ACQUIRED;
+}
+
+void
+ft_poll_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind)
+{
+    struct ft_thread *self = ft_current;
+    int64_t end = ft_os_now() + (int64_t)ROOM_US * 1000;
+    while (ft_count_waiting(lock, kind) > 0 && atomic_load(word) >> FT_OWNER_SHIFT == 0
+           && ft_os_now() < end) {
+        nap(self, SHORTEST_US);
+    }
+}

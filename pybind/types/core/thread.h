@@ -1,0 +1,113 @@
+/* The record of a thread.
+ *
+ * Every thread that touches a lock owns one record. It holds the thread's identity for
+ * the words of the locks, the read locks that it holds, and its place to wait. It is
+ * made at the first touch and freed when the thread ends; `ft_self` finds it in one load.
+ *
+ * Who may touch what:
+ *   slots.tag      the owner stores, exchanges and compares-and-swaps; whoever holds the
+ *                  registry's lock may turn Published into Counted, or a tag of a lock
+ *                  that ceases to exist into 0. All sequentially consistent.
+ *   slots.again    the owner writes; the registry's holder may read.
+ *   seat           the owner reads; it changes the list of its seats under the registry's
+ *                  lock, so whoever holds that may walk it.
+ *   waiting_for    the owner writes; the registry's holder may read.
+ *   waiter         see golib/parking: the bucket's lock.
+ *   the rest       the owner, or nobody any more.
+ */
+#ifndef FT_THREAD_H
+#define FT_THREAD_H
+
+#include "platform/common.h"
+#include "core/pace.h"
+#include "core/spin.h"
+
+struct ft_side;
+
+/* A slot says: this thread holds a read lock on that lock. The lock's address and in its
+ * low bits how the lock knows of it. */
+#define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
+#define FT_TAG_COUNTED ((uintptr_t)2)   /* by the count in its word */
+#define FT_TAG_MASK ((uintptr_t)3)
+
+/* Six tags, the link and the mark fill one cache line: the one that a writer has to fetch
+ * of each thread. Threads that hold more read locks at a time chain further lines. */
+#define FT_SLOTS 6
+
+struct ft_slots {
+    _Alignas(FT_CACHE_LINE) _Atomic(uintptr_t) tag[FT_SLOTS];
+    struct ft_slots *_Atomic more;
+    uint32_t used; /* all slots from here on are empty */
+    _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) again[FT_SLOTS]; /* nested reads per slot */
+};
+
+/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread has
+ * one. Python code may run while the thread waits: handlers of signals, the release() of a
+ * lock that is not ours. Whatever that code waits for, it waits on a seat of its own, stacked
+ * on the others. */
+struct ft_seat {
+    struct ft_waiter waiter;
+    PyThread_type_lock semaphore;      /* made at the first wait */
+    _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
+    const struct ft_side *waiting_side; /* how; valid while waiting_for is set */
+    struct ft_seat *below;
+};
+
+struct ft_thread {
+    struct ft_slots reads;
+    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
+    unsigned long ident;             /* threading.get_ident() */
+    struct ft_pace pace;
+    struct ft_spin_budget spin;
+    bool ended;                      /* the thread is gone, with read locks in hand */
+    bool is_main;                    /* runs Python's signal handlers */
+    struct ft_seat *seat;            /* the topmost */
+    struct ft_seat first_seat;
+    struct ft_thread *next, *prev;   /* the registry */
+};
+
+extern _Thread_local struct ft_thread *ft_current;
+
+/* Makes the record. NULL with MemoryError set when there is no memory. */
+struct ft_thread *ft_self_slow(void);
+
+/* The calling thread's record. */
+static inline struct ft_thread *
+ft_self(void)
+{
+    struct ft_thread *self = ft_current;
+    return FT_LIKELY(self != NULL) ? self : ft_self_slow();
+}
+
+/* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory. */
+int ft_self_prepare_wait(struct ft_thread *self);
+
+/* Puts a new seat on top, and takes it away: around all Python code that runs while this
+ * thread waits. -1 with MemoryError set when there is no memory. */
+int ft_seat_push(struct ft_thread *self);
+void ft_seat_pop(struct ft_thread *self);
+
+/* One more line of slots for a thread that holds many read locks, or NULL with
+ * MemoryError set. */
+struct ft_slots *ft_slots_extend(struct ft_slots *last);
+
+/* The registry of all records. Held for short: nothing in between may call Python. */
+void ft_registry_lock(void);
+void ft_registry_unlock(void);
+struct ft_thread *ft_registry_first(void);
+
+/* Frees the record of an ended thread that holds nothing any more. Under the registry's
+ * lock. */
+void ft_registry_reap(struct ft_thread *thread);
+
+/* threading.get_ident() of the thread with that owner's id, 0 if it has ended. */
+unsigned long ft_ident_of(uint64_t owner_id);
+
+/* The thread-specific key by which records end with their threads: once a process. */
+bool ft_registry_init(void);
+
+/* In a forked child, where the registry's lock is in whatever state it was: makes it new, and
+ * takes all records but the caller's out of the list, after forget has seen each. */
+void ft_registry_after_fork(void (*forget)(struct ft_thread *gone));
+
+#endif

@@ -1,0 +1,148 @@
+#include "locks/exclusive.h"
+
+bool
+ft_exclusive_barge(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, s | self->owner);
+}
+
+/* In a forked child flags mean nothing: nobody of those who set them exists. */
+static bool
+poll(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, self->owner);
+}
+
+static bool
+held(void *lock, struct ft_thread *self)
+{
+    return ft_exclusive_owned(lock, self);
+}
+
+static bool
+never_held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
+{
+    return false;
+}
+
+void
+ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(state))
+{
+    if (ft_exclusive_owned(lock, gone)) {
+        atomic_store(&((struct ft_interval_lock *)lock)->word, 0);
+    }
+}
+
+#define SIDE(strict, held_)                                                    \
+    {                                                                   \
+        .try = ft_exclusive_barge,                                      \
+        .poll = poll,                                                   \
+        .held = (held_),                                                \
+        .take_back = ft_exclusive_take_back,                            \
+        .contend = offsetof(struct ft_engine, ft_interval_contend),     \
+        .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
+        .kind = FT_KIND_EXCLUSIVE,                                      \
+        .flags = FT_INTERVAL_FLAGS,                                    \
+        .claims = true,                                                 \
+        .spins = !(strict),                                             \
+        .handed = (strict),                                             \
+    }
+
+const struct ft_side ft_exclusive_side = SIDE(false, held);
+const struct ft_side ft_exclusive_strict_side = SIDE(true, held);
+const struct ft_side ft_anybodys_side = SIDE(false, never_held);
+
+/* Whether a release with these flags has to ask Go. */
+static inline bool
+judge(uint64_t flags, struct ft_thread *self)
+{
+    if (!ft_exclusive_just_free(flags)) {
+        return true;
+    }
+    if (flags == 0 || ft_pace_on(&self->pace)) {
+        return false;
+    }
+    ft_pace_ask(&self->pace);
+    return true;
+}
+
+FT_SLOW void
+ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (go == NULL) {
+            flags = 0; /* who polls looks at the owner only */
+        }
+        else if (judge(flags, self)) {
+            ft_release_slow(go->ft_interval_release, lock, self);
+            return;
+        }
+        if (ft_cas(&lock->word, s, flags)) {
+            return;
+        }
+    }
+}
+
+/* Where any thread may release, two may try at once: each tells Go whom it saw hold the
+ * lock, and one of them is late. */
+FT_SLOW bool
+ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
+{
+    struct ft_thread *self = ft_self();
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
+        if (self == NULL || s >> FT_OWNER_SHIFT == 0) {
+            return false;
+        }
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (go == NULL) {
+            flags = 0;
+        }
+        else if (judge(flags, self)) {
+            struct ft_waiter *waiter = &self->seat->waiter;
+            if (go->ft_lock_release(lock, waiter, s >> FT_OWNER_SHIFT)) {
+                ft_wake(waiter->chain);
+                return true;
+            }
+            continue;
+        }
+        if (ft_cas(&lock->word, s, flags)) {
+            return true;
+        }
+    }
+}
+
+struct ft_waiter *
+ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = atomic_load(&lock->word), owner = s >> FT_OWNER_SHIFT;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        struct ft_waiter *waiter = &self->seat->waiter;
+        if (owner == 0) {
+            return NULL;
+        }
+        if (go == NULL || (s & FT_INTERVAL_FLAGS) == 0) {
+            if (ft_cas(&lock->word, s, 0)) {
+                return NULL;
+            }
+        }
+        else if (go->ft_lock_yield(lock, waiter, owner)) {
+            return waiter->chain;
+        }
+    }
+}
+
+int64_t
+ft_exclusive_waiting(struct ft_interval_lock *lock)
+{
+    const struct ft_engine *go = ft_engine_if_loaded();
+    return go != NULL ? go->ft_waiting(lock, FT_KIND_EXCLUSIVE)
+                      : ft_count_waiting(lock, FT_KIND_EXCLUSIVE);
+}

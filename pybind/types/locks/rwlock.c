@@ -1,0 +1,375 @@
+/* ReaderWriterLock: taking and releasing. */
+#include "locks/rwlock.h"
+
+#include "locks/rwread.h"
+#include "core/wait.h"
+
+#define OF(word) ((struct ft_rw *)(word))
+
+/* Whether the last holder may leave without judgement. */
+static inline bool
+just_free(uint64_t flags)
+{
+    return (FT_RW_PLAIN >> flags & 1) != 0;
+}
+
+/* ---- the writers' side ---- */
+
+static inline bool
+vacant(uint64_t s)
+{
+    return (s & ~(uint64_t)FT_RW_QUEUE_FLAGS) == 0;
+}
+
+/* Takes a word that no reader and no writer has; keeps its flags. */
+static bool
+write_try(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return vacant(s) && ft_cas(word, s, s | self->owner | FT_RW_WRITER);
+}
+
+static void
+count_readers(void *lock)
+{
+    ft_read_revoke(OF(lock));
+}
+
+/* In a forked child the one flag that has a meaning is WritersParked: a polling writer sets
+ * it to keep readers out, and clears it when it has the lock or gives up. Other polling
+ * writers set it again. */
+static bool
+write_poll(void *lock, struct ft_thread *self)
+{
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    if ((s & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
+        count_readers(lock);
+        s = atomic_load(word);
+    }
+    if (vacant(s)) {
+        return ft_cas(word, s, self->owner | FT_RW_WRITER);
+    }
+    if ((s & FT_RW_BIAS) == 0) {
+        ft_cas(word, s, s | FT_RW_WRITERS_PARKED);
+    }
+    return false;
+}
+
+static void
+write_poll_given_up(void *lock)
+{
+    atomic_fetch_and(&((struct ft_rw_lock *)lock)->word, ~(uint64_t)FT_RW_QUEUE_FLAGS);
+}
+
+static bool
+held(void *lock, struct ft_thread *self)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), self) || ft_rw_my_reads(OF(lock), self) > 0;
+}
+
+static void
+take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(state))
+{
+    if (ft_rw_writes(ft_rw_load(OF(lock)), gone)) {
+        atomic_store(&OF(lock)->lock.word, 0);
+    }
+}
+
+static const struct ft_side write_side = {
+    .try = write_try,
+    .clear_way = count_readers,
+    .poll = write_poll,
+    .poll_given_up = write_poll_given_up,
+    .held = held,
+    .take_back = take_back_write,
+    .contend = offsetof(struct ft_engine, ft_rw_contend_write),
+    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_write),
+    .kind = FT_KIND_EXCLUSIVE,
+    .flags = FT_RW_QUEUE_FLAGS,
+    .spins = true,
+    .claims = true,
+};
+
+static int
+refuse(const char *why)
+{
+    PyErr_SetString(PyExc_RuntimeError, why);
+    return -1;
+}
+
+static FT_SLOW int
+write_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
+{
+    if ((ft_rw_load(lock) & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
+        ft_read_revoke(lock);
+    }
+    if (write_try(&lock->lock, self)) {
+        return 1;
+    }
+    if (deadline == FT_NO_WAIT) {
+        return 0;
+    }
+    if (ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("this thread holds the write lock already; waiting for it would never end");
+    }
+    return ft_wait(&write_side, &lock->lock, self, deadline);
+}
+
+int
+ft_rw_write(struct ft_rw *lock, int64_t deadline)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    if (FT_LIKELY(ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER))) {
+        return 1;
+    }
+    if (ft_rw_my_reads(lock, self) > 0) {
+        return deadline == FT_NO_WAIT
+                   ? 0
+                   : refuse("this thread holds a read lock; release it before asking for the "
+                            "write lock, which would wait for it for ever");
+    }
+    return write_slow(lock, self, deadline);
+}
+
+/* The caller writes, and there are flags in the word. */
+static FT_SLOW int
+unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = ft_rw_load(lock), flags = s & FT_RW_QUEUE_FLAGS;
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (go != NULL && !just_free(flags)) {
+            ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
+            return 1;
+        }
+        if (ft_cas(&lock->lock.word, s, flags)) {
+            return 1;
+        }
+    }
+}
+
+int
+ft_rw_unwrite(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    if (FT_LIKELY(ft_cas(&lock->lock.word, self->owner | FT_RW_WRITER, 0))) {
+        return 1;
+    }
+    uint64_t s = ft_rw_load(lock);
+    if (!ft_rw_writes(s, self)) {
+        return refuse((s & FT_RW_WRITER) == 0
+                          ? "cannot release a write lock that nobody holds"
+                          : "cannot release a write lock that another thread holds; only its "
+                            "owner may");
+    }
+    return unwrite_slow(lock, self);
+}
+
+/* ---- the readers' side ---- */
+
+/* Counts one reader more. (Only newcomers try: nobody could tell for whom it was counted.) */
+static bool
+read_try(void *lock, struct ft_thread *Py_UNUSED(self))
+{
+    _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
+    uint64_t s = atomic_load(word);
+    return (s & (FT_RW_WRITER | FT_RW_WRITERS_PARKED)) == 0
+           && ft_cas(word, s, s + FT_RW_ONE_READER);
+}
+
+static bool
+writes(void *lock, struct ft_thread *self)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), self);
+}
+
+static void
+take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
+{
+    if (state == FT_STATE_GRANTED) {
+        atomic_fetch_sub(&OF(lock)->lock.word, FT_RW_ONE_READER);
+    }
+}
+
+static const struct ft_side read_side = {
+    .try = read_try,
+    .poll = read_try,
+    .held = writes,
+    .take_back = take_back_read,
+    .contend = offsetof(struct ft_engine, ft_rw_contend_read),
+    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_read),
+    .kind = FT_KIND_SHARED,
+    .flags = FT_RW_QUEUE_FLAGS,
+    .spins = true,
+};
+
+/* Takes one reader out of the word. The last one in front of a parked writer sends it. */
+static inline void
+uncount(struct ft_rw *lock, struct ft_thread *self)
+{
+    for (;;) {
+        uint64_t s = ft_rw_load(lock);
+        const struct ft_engine *go;
+        if (s >> FT_OWNER_SHIFT == 1 && !just_free(s & FT_RW_QUEUE_FLAGS)
+            && (go = ft_engine_if_loaded()) != NULL) {
+            ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
+            return;
+        }
+        if (ft_cas(&lock->lock.word, s, s - FT_RW_ONE_READER)) {
+            return;
+        }
+    }
+}
+
+static FT_SLOW int
+read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
+{
+    if (deadline == FT_NO_WAIT) {
+        return 0;
+    }
+    if (ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("this thread holds the write lock; use downgrade() to turn it into a "
+                      "read lock");
+    }
+    int outcome = ft_wait(&read_side, &lock->lock, self, deadline);
+    if (outcome == FT_ACQUIRED) {
+        /* The word counts us. A signal handler that ran meanwhile has left the slots as
+         * it found them, or this thread reads by now what it did not: look again. */
+        struct ft_place place = ft_read_room(self);
+        if (place.slots == NULL) {
+            uncount(lock, self);
+            return -1;
+        }
+        ft_read_counted(&lock->lock, place);
+    }
+    return outcome;
+}
+
+/* The first slot of a thread that reads nothing is empty, and nothing need be searched. */
+int
+ft_rw_read(struct ft_rw *lock, int64_t deadline)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    struct ft_place place = {&self->reads, 0};
+    if (FT_UNLIKELY(self->reads.used != 0)) {
+        place = ft_read_find(self, &lock->lock);
+        if (place.slots != NULL) {
+            atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
+            return 1;
+        }
+        place = ft_read_room(self);
+        if (place.slots == NULL) {
+            return -1;
+        }
+    }
+    return FT_LIKELY(ft_read_try(lock, place)) ? 1 : read_slow(lock, self, deadline);
+}
+
+int
+ft_rw_unread(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    struct ft_place place = ft_read_find(self, &lock->lock);
+    if (FT_UNLIKELY(place.slots == NULL)) {
+        return refuse("cannot release a read lock that this thread does not hold");
+    }
+    uint32_t again = atomic_load_explicit(&place.slots->again[place.i], memory_order_relaxed);
+    if (FT_UNLIKELY(again > 0)) {
+        atomic_store_explicit(&place.slots->again[place.i], again - 1, memory_order_relaxed);
+        return 1;
+    }
+    if (ft_read_clear(place)) {
+        uncount(lock, self);
+    }
+    return 1;
+}
+
+/* ---- for Condition: back to what was held, signals wait ---- */
+
+int
+ft_rw_rewrite(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL || ft_self_prepare_wait(self) < 0) {
+        return -1;
+    }
+    if (!ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER)) {
+        ft_wait_uninterruptibly(&write_side, &lock->lock, self);
+    }
+    return 1;
+}
+
+int
+ft_rw_reread(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL || ft_self_prepare_wait(self) < 0) {
+        return -1;
+    }
+    struct ft_place place = ft_read_find(self, &lock->lock);
+    if (place.slots != NULL) { /* it was released once, of several times */
+        atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
+        return 1;
+    }
+    place = ft_read_room(self);
+    if (place.slots == NULL) {
+        return -1;
+    }
+    if (!ft_read_try(lock, place)) {
+        ft_wait_uninterruptibly(&read_side, &lock->lock, self);
+        ft_read_counted(&lock->lock, place);
+    }
+    return 1;
+}
+
+/* ---- both ---- */
+
+int
+ft_rw_downgrade(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (self == NULL) {
+        return -1;
+    }
+    if (!ft_rw_writes(ft_rw_load(lock), self)) {
+        return refuse("cannot downgrade a write lock that this thread does not hold");
+    }
+    struct ft_place place = ft_read_room(self);
+    if (place.slots == NULL) {
+        return -1;
+    }
+    uint64_t mine = self->owner | FT_RW_WRITER;
+    for (uint64_t s = ft_rw_load(lock);; s = ft_rw_load(lock)) {
+        const struct ft_engine *go = ft_engine_if_loaded();
+        if (s != mine && go != NULL) {
+            ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            break;
+        }
+        if (ft_cas(&lock->lock.word, s, (s & FT_RW_QUEUE_FLAGS) | FT_RW_ONE_READER)) {
+            break;
+        }
+    }
+    ft_read_counted(&lock->lock, place);
+    return 1;
+}
+
+int64_t
+ft_rw_waiting(struct ft_rw *lock, uint32_t kind)
+{
+    const struct ft_engine *go = ft_engine_if_loaded();
+    return go != NULL ? go->ft_waiting(&lock->lock, kind) : ft_count_waiting(&lock->lock, kind);
+}

@@ -1,0 +1,28 @@
+/* The word of a ReaderWriterLock, for the two files that work on it: rwlock.c and rwread.c. Its
+ * states and who may change what: golib/locks/rwlock.go. */
+#ifndef FT_RWWORD_H
+#define FT_RWWORD_H
+
+#include "core/thread.h"
+
+struct ft_rw {
+    struct ft_rw_lock lock;          /* first: Go and the waiting know a lock by its word */
+    _Atomic(uint32_t) reads_to_bias; /* counted reads until readers are biased again */
+};
+
+#define FT_RW_ONE_READER (1ULL << FT_OWNER_SHIFT)
+
+static inline uint64_t
+ft_rw_load(struct ft_rw *lock)
+{
+    return atomic_load(&lock->lock.word);
+}
+
+/* Whether the word says that this thread writes. */
+static inline bool
+ft_rw_writes(uint64_t word, const struct ft_thread *self)
+{
+    return (word & ~(uint64_t)FT_RW_QUEUE_FLAGS) == (self->owner | FT_RW_WRITER);
+}
+
+#endif

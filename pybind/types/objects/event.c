@@ -1,0 +1,393 @@
+/* Event. The word: golib/locks/event.go.
+ *
+ * threading's is a flag under a Condition, _cond, which programs reach for: they hold it to
+ * keep set() and clear() out, wait for it, notify it. Here it is made when somebody asks for
+ * it, and from then on the event works as threading's does: set() and clear() hold its lock,
+ * wait() waits for it. Who was queued for the event before is let go by set() all the same. */
+#include "objects/args.h"
+#include "objects/condlock.h"
+#include "objects/patchable.h"
+#include "objects/types.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    struct ft_event event;
+    _Atomic(PyObject *) guard; /* _cond, a Condition over a Lock; NULL until asked for, then constant */
+    PyObject *dict;
+} Event;
+
+_Static_assert(offsetof(Event, event.word) == FT_WORD_OFFSET, "snapshot() counts on it");
+
+#define SELF(op) ((Event *)(op))
+
+static inline bool
+is_set(Event *self)
+{
+    return (atomic_load(&self->event.word) & FT_EVENT_SET) != 0;
+}
+
+static bool
+try(void *event, struct ft_thread *Py_UNUSED(self))
+{
+    return (atomic_load(&((struct ft_event *)event)->word) & FT_EVENT_SET) != 0;
+}
+
+static const struct ft_side side = {
+    .try = try,
+    .poll = try,
+    .contend = offsetof(struct ft_engine, ft_event_await),
+    .withdraw = offsetof(struct ft_engine, ft_event_withdraw),
+    .kind = FT_KIND_SHARED,
+    .flags = FT_EVENT_PARKED,
+    .spins = true,
+    .handed = true,
+    .stays = true,
+};
+
+static PyObject *
+event_is_set(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return is_set(SELF(op)) ? Py_True : Py_False;
+}
+
+static PyObject *
+event_is_set_old(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) < 0
+               ? NULL
+               : PyObject_CallMethod(op, "is_set", NULL);
+}
+
+/* ---- the flag alone ---- */
+
+/* Somebody waits. */
+static FT_SLOW int
+raise_flag_slow(Event *self)
+{
+    struct ft_thread *thread = ft_self();
+    if (thread == NULL) {
+        return -1;
+    }
+    const struct ft_engine *go = ft_engine_if_loaded();
+    if (go != NULL) {
+        ft_release_slow(go->ft_event_set, &self->event, thread);
+    }
+    else {
+        atomic_store(&self->event.word, FT_EVENT_SET); /* who polls will see it */
+    }
+    return 0;
+}
+
+static inline int
+raise_flag(Event *self)
+{
+    return FT_LIKELY(ft_cas(&self->event.word, 0, FT_EVENT_SET)) || is_set(self) ? 0 : raise_flag_slow(self);
+}
+
+static inline void
+lower_flag(Event *self)
+{
+    ft_cas(&self->event.word, FT_EVENT_SET, 0); /* a word with parked is clear */
+}
+
+static PyObject *
+await_flag(Event *self, PyObject *timeout)
+{
+    int64_t ns;
+    if (is_set(self)) {
+        Py_RETURN_TRUE;
+    }
+    if (ft_judge_timeout(timeout, &ns) < 0) {
+        return NULL;
+    }
+    if (ns == 0) {
+        Py_RETURN_FALSE;
+    }
+    struct ft_thread *thread = ft_self();
+    if (thread == NULL) {
+        return NULL;
+    }
+    int outcome = ft_wait(&side, &self->event, thread, ft_deadline_in(ns));
+    return outcome < 0 ? NULL : PyBool_FromLong(outcome);
+}
+
+/* ---- the flag under _cond ---- */
+
+static inline PyObject *
+guard_of(Event *self)
+{
+    return atomic_load(&self->guard);
+}
+
+static inline PyObject *
+lock_of(PyObject *guard)
+{
+    return ((Condition *)guard)->lock;
+}
+
+/* Releases the guard's lock; an exception that is on its way stays. Takes and returns the
+ * reference to result. */
+static PyObject *
+leave(PyObject *guard, PyObject *result)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    if (ft_lock_give(lock_of(guard)) < 0) {
+        Py_XDECREF(raised);
+        Py_CLEAR(result);
+    }
+    else {
+        PyErr_SetRaisedException(raised);
+    }
+    return result;
+}
+
+static FT_SLOW PyObject *
+set_guarded(Event *self, PyObject *guard)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    return leave(guard, raise_flag(self) < 0 ? NULL : PyObject_CallMethod(guard, "notify_all", NULL));
+}
+
+static FT_SLOW PyObject *
+clear_guarded(Event *self, PyObject *guard)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    lower_flag(self);
+    return leave(guard, Py_None);
+}
+
+static FT_SLOW PyObject *
+wait_guarded(Event *self, PyObject *guard, PyObject *timeout)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    bool set = is_set(self);
+    return leave(guard, set ? Py_True : PyObject_CallMethod(guard, "wait", "(O)", timeout == NULL ? Py_None : timeout));
+}
+
+static PyObject *
+event_get_cond(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *guard = guard_of(SELF(op));
+    if (guard != NULL) {
+        return Py_NewRef(guard);
+    }
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    PyObject *lock = state == NULL ? NULL : PyObject_CallNoArgs((PyObject *)state->lock);
+    PyObject *made = lock == NULL ? NULL : PyObject_CallOneArg((PyObject *)state->condition, lock);
+    Py_XDECREF(lock);
+    if (made == NULL) {
+        return NULL;
+    }
+    atomic_store(&((Condition *)made)->event, &SELF(op)->event);
+    if (atomic_compare_exchange_strong(&SELF(op)->guard, &guard, made)) {
+        return Py_NewRef(made);
+    }
+    Py_DECREF(made); /* another thread was first */
+    return Py_NewRef(guard);
+}
+
+/* ---- methods ---- */
+
+static PyObject *
+event_set(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Event *self = SELF(op);
+    PyObject *guard = guard_of(self);
+    if (FT_UNLIKELY(guard != NULL)) {
+        return set_guarded(self, guard);
+    }
+    if (FT_UNLIKELY(raise_flag(self) < 0)) {
+        return NULL;
+    }
+    /* Made in the meantime, and who waits for it may have looked before the flag was up. */
+    if (FT_UNLIKELY((guard = guard_of(self)) != NULL)) {
+        return set_guarded(self, guard);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+event_clear(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    PyObject *guard = guard_of(SELF(op));
+    if (FT_UNLIKELY(guard != NULL)) {
+        return clear_guarded(SELF(op), guard);
+    }
+    lower_flag(SELF(op));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+event_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"timeout"};
+    PyObject *found[1] = {NULL};
+    if (ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0) {
+        return NULL;
+    }
+    PyObject *guard = guard_of(SELF(op));
+    return FT_UNLIKELY(guard != NULL) ? wait_guarded(SELF(op), guard, found[0]) : await_flag(SELF(op), found[0]);
+}
+
+static PyObject *
+event_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    PyObject *guard = guard_of(SELF(op));
+    atomic_fetch_and(&SELF(op)->event.word, FT_EVENT_SET);
+    return guard == NULL ? Py_None : PyObject_CallMethod(guard, "_at_fork_reinit", NULL);
+}
+
+static PyObject *
+event_get_flag(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(is_set(SELF(op)));
+}
+
+/* For classes that have a set() or clear() of their own, which hold _cond. */
+static int
+event_set_flag(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot delete the flag of an Event");
+        return -1;
+    }
+    int truth = PyObject_IsTrue(value);
+    if (truth == 0) {
+        lower_flag(SELF(op));
+    }
+    return truth > 0 ? raise_flag(SELF(op)) : truth;
+}
+
+static PyObject *
+event_repr(PyObject *op)
+{
+    Event *self = SELF(op);
+    PyObject *guard = guard_of(self);
+    bool set = is_set(self);
+    long long waiting = guard != NULL ? ft_condition_waiting(guard)
+                        : set         ? 0
+                                      : ft_waiting_for(&self->event, FT_KIND_SHARED);
+    return ft_repr_state(op, waiting, PyUnicode_FromString(set ? "set" : "unset"));
+}
+
+/* ---- making ---- */
+
+static PyObject *
+event_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    return type->tp_alloc(type, 0);
+}
+
+/* Called again it clears the flag, as threading's does; who waits waits on. */
+static int
+event_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Event", names)) {
+        return -1;
+    }
+    lower_flag(SELF(op));
+    return 0;
+}
+
+static int
+event_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(guard_of(SELF(op)));
+    Py_VISIT(SELF(op)->dict);
+    return 0;
+}
+
+/* The guard stays, since calls count on it: a cycle through it goes through its own dict. */
+static int
+event_clear_refs(PyObject *op)
+{
+    Py_CLEAR(SELF(op)->dict);
+    return 0;
+}
+
+static void
+event_dealloc(PyObject *op)
+{
+    ft_patchable_abandon(op, &SELF(op)->dict);
+    PyObject *guard = guard_of(SELF(op));
+    if (guard != NULL) {
+        atomic_store(&((Condition *)guard)->event, NULL); /* somebody may keep it */
+        Py_DECREF(guard);
+    }
+    ft_object_dealloc(op);
+}
+
+PyDoc_STRVAR(event_doc,
+"Event()\n--\n\n"
+"A flag that threads can wait for: threading.Event.\n"
+"\n"
+"What was written before set() is seen by everybody whose wait it ends.");
+PyDoc_STRVAR(is_set_doc, "is_set($self, /)\n--\n\nReturn whether the flag is set.");
+PyDoc_STRVAR(is_set_old_doc, "isSet($self, /)\n--\n\nThe old name of is_set(); DeprecationWarning.");
+PyDoc_STRVAR(set_doc, "set($self, /)\n--\n\nSet the flag; all who wait go on.");
+PyDoc_STRVAR(clear_doc, "clear($self, /)\n--\n\nClear the flag; who waits from now on waits for the next set().");
+PyDoc_STRVAR(wait_doc,
+"wait($self, /, timeout=None)\n--\n\n"
+"Wait until the flag is set, and return True; False when the time is over before.\n"
+"\n"
+"timeout is in seconds; None waits for as long as it takes. A set() ends the wait even\n"
+"when a clear() follows at once. An exception from a signal handler ends it too.\n"
+"OverflowError or TypeError for a bad timeout, where it has to wait.");
+PyDoc_STRVAR(reinit_doc,
+"_at_fork_reinit($self, /)\n--\n\n"
+"Forget who waited, in a forked child (for os.register_at_fork).");
+
+static PyMethodDef methods[] = {
+    {"is_set", event_is_set, METH_NOARGS, is_set_doc},
+    {"isSet", event_is_set_old, METH_NOARGS, is_set_old_doc},
+    {"set", event_set, METH_NOARGS, set_doc},
+    {"clear", event_clear, METH_NOARGS, clear_doc},
+    {"wait", FT_FASTCALL(event_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"_at_fork_reinit", event_reinit, METH_NOARGS, reinit_doc},
+    FT_REFUSE_PICKLE_METHOD,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"_cond", event_get_cond, NULL,
+     PyDoc_STR("The Condition that guards the flag. From the first time that it is asked for, set(),\n"
+               "clear() and wait() use it, as threading's do: slower."), NULL},
+    {"_flag", event_get_flag, event_set_flag, PyDoc_STR("Whether the flag is set."), NULL},
+    FT_DICT_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    FT_PATCHABLE_MEMBERS(Event),
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, (void *)event_doc},
+    {Py_tp_new, event_new},
+    {Py_tp_init, event_init},
+    {Py_tp_dealloc, event_dealloc},
+    {Py_tp_traverse, event_traverse},
+    {Py_tp_clear, event_clear_refs},
+    {Py_tp_repr, event_repr},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+PyType_Spec ft_event_spec = {
+    .name = "ft_utils.synchronization.Event",
+    .basicsize = sizeof(Event),
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
+    .slots = slots,
+};

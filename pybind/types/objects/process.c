@@ -1,0 +1,103 @@
+/* The set-up of a process, and what a fork leaves of it. It stands above all locks, since it
+ * knows what each has to forget. */
+#include "objects/process.h"
+
+#include "core/engine.h"
+#include "locks/exclusive.h"
+#include "platform/clock.h"
+#include "platform/os.h"
+
+#include <pthread.h>
+
+static void
+forget_reads(struct ft_thread *t)
+{
+    for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            uintptr_t tag = atomic_load(&s->tag[i]);
+            if (tag & FT_TAG_COUNTED) {
+                struct ft_rw_lock *lock = (struct ft_rw_lock *)(tag & ~FT_TAG_MASK);
+                atomic_fetch_sub(&lock->word, 1ULL << FT_OWNER_SHIFT);
+            }
+        }
+    }
+}
+
+static void
+forget_wait(struct ft_thread *t, struct ft_seat *seat)
+{
+    void *lock = (void *)(uintptr_t)atomic_load(&seat->waiting_for);
+    if (lock == NULL) {
+        return;
+    }
+    uint32_t state = atomic_load(&seat->waiter.state);
+    bool given = state == FT_STATE_GRANTED || state == FT_STATE_NOTIFIED;
+    uintptr_t key = atomic_load(&seat->waiter.key);
+    if (given && key != (uintptr_t)lock) {
+        ft_exclusive_take_back((void *)key, t, state); /* moved there from a Condition */
+    }
+    else if (given && seat->waiting_side->take_back != NULL) {
+        seat->waiting_side->take_back(lock, t, state);
+    }
+    atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_side->flags);
+}
+
+/* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
+ * are the read locks that they held: a reader that does not exist changes nothing, and
+ * nobody could ever release for it. What they had locked for writing stays locked: the
+ * data behind it may be half written. */
+static void
+forget_thread(struct ft_thread *t)
+{
+    forget_reads(t);
+    for (struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
+        forget_wait(t, seat);
+    }
+}
+
+static void
+after_fork_in_child(void)
+{
+    ft_registry_after_fork(forget_thread);
+    atomic_store(&ft_spinning, 0);
+    ft_engine_after_fork_in_child();
+}
+
+static void
+before_fork(void)
+{
+    ft_engine_before_fork();
+    ft_registry_lock();
+}
+
+static void
+after_fork_in_parent(void)
+{
+    ft_registry_unlock();
+    ft_engine_after_fork_in_parent();
+}
+
+static bool initialized;
+
+static void
+init_process(void)
+{
+    ft_clock_init();
+    ft_spinners_most = ft_os_processors() - 1;
+    initialized = ft_registry_init()
+                  && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+}
+
+int
+ft_process_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* interpreters may import at the same time */
+    pthread_once(&once, init_process);
+    if (!initialized) {
+        PyErr_SetString(PyExc_ImportError,
+                        "ft_utils cannot set up its thread records: the process has no "
+                        "thread-specific keys left");
+        return -1;
+    }
+    return 0;
+}
