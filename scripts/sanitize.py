@@ -189,7 +189,7 @@ def tsan_interpreter() -> str:
     if given:
         return given
     sys.path.insert(0, str(ROOT / "scripts"))
-    import interpreters
+    import interpreter_build as interpreters
 
     def built() -> list[Path]:
         return sorted(interpreters.cache_root().glob("cpython-*/3.13t-tsan/bin/python3.13t"))

@@ -24,6 +24,35 @@ const (
 
 const oneArrival = 1 << OwnerShift
 
+// Arrival is what a Barrier tells a waiter that arrives.
+type Arrival int32
+
+// The arrivals.
+const (
+	// Waits: a party that has to wait. Its number, from 0, is in Number; or the number of
+	// parties, for one that waits for the next round.
+	Waits Arrival = iota
+	// Last: the last party. It runs the action and calls Open or Fail with the round,
+	// which is in Number.
+	Last
+	// Broken: the barrier is broken, nobody waits for it.
+	Broken
+)
+
+// Departure is what a Barrier tells a waiter that gives up.
+type Departure int32
+
+// The departures.
+const (
+	// Left: the waiter is in no queue any more.
+	Left Departure = iota
+	// Ended: its wait had ended before, and nothing changed.
+	Ended
+	// Stays: all have come in time, only the action is not done. The waiter sleeps on, and
+	// nothing changed.
+	Stays
+)
+
 // Outcome is what a Barrier tells a waiter whose wait it ended.
 type Outcome uint32
 
@@ -34,7 +63,8 @@ const (
 	Another                // the next round has begun: arrive again
 )
 
-// Barrier lets a fixed number of parties meet.
+// Barrier lets a fixed number of parties meet. It is the policy; goroutines use a
+// [GoBarrier].
 //
 // What the parties did before they arrived happens before what they do after it. It must
 // not be copied after first use.
@@ -44,30 +74,27 @@ type Barrier struct {
 	round   uint64 // rounds begun, under the bucket's lock
 }
 
-// Arrive is the arrival of w. It answers Park for a party that has to wait, with its
-// number from 0 in Number, or with parties in Number for one that has to wait for the
-// next round; Acquired for the last party, with the round in Number, which runs the
-// action and calls Open or Fail; Withdrawn when the barrier is broken.
-func (b *Barrier) Arrive(w *parking.Waiter) Verdict {
+// Arrive is the arrival of w.
+func (b *Barrier) Arrive(w *parking.Waiter) Arrival {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	s := b.word.load()
 	switch arrived := s >> OwnerShift; {
 	case s&BarrierBroken != 0:
-		return Withdrawn
+		return Broken
 	case s&BarrierFull != 0:
 		w.Number = b.parties
 		q.Push(w, parking.Shared)
-		return Park
+		return Waits
 	case arrived+1 == b.parties:
 		w.Number = b.round
 		b.put(s | BarrierFull)
-		return Acquired
+		return Last
 	default:
 		b.put(s + oneArrival)
 		w.Number = arrived
 		q.Push(w, parking.Exclusive)
-		return Park
+		return Waits
 	}
 }
 
@@ -77,42 +104,41 @@ func (b *Barrier) put(s uint64) {
 	}
 }
 
-// Withdraw takes w, which gave up, out of the queue: Withdrawn, or Acquired when its wait
-// had ended before. A party that runs out of time breaks the barrier for all; one that is
-// interrupted just does not count any more. While the action runs all have come in time:
-// Park, and nothing changed.
-func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+// Withdraw takes w, which gave up, out of the queue. A party that runs out of time breaks
+// the barrier for all, unless the action runs; one that is interrupted just does not count
+// any more.
+func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Departure, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return Ended, nil
 	}
 	if why == TimedOut && b.word.load()&BarrierFull != 0 {
-		return Park, nil
+		return Stays, nil
 	}
 	giveUp(q, why)
 	arrived := q.Len(parking.Exclusive)
 	q.Remove(w)
 	if why == TimedOut {
-		return Withdrawn, b.fail(q, BarrierBroken)
+		return Left, b.fail(q, BarrierBroken)
 	}
 	if q.Len(parking.Exclusive) < arrived {
 		b.put(b.word.load() - oneArrival)
 	}
-	return Withdrawn, nil
+	return Left, nil
 }
 
-// Open ends the round: all who arrived pass. It answers Withdrawn when that round was
-// ended by a Break or Reset meanwhile.
-func (b *Barrier) Open(round uint64) (Verdict, *parking.Waiter) {
+// Open ends the round: all who arrived pass. It answers false, and does nothing, when that
+// round was ended by a Break or Reset meanwhile.
+func (b *Barrier) Open(round uint64) (opened bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	if b.round != round {
-		return Withdrawn, nil
+		return false, nil
 	}
 	b.round++
 	b.put(0)
-	return Acquired, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
+	return true, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
 }
 
 // Fail is Break for the party whose action failed in that round. It does nothing when the

@@ -1,8 +1,11 @@
 package locks
 
 import (
+	"context"
 	"sync"
 	"testing"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // BenchmarkUncontended compares a pair on each lock with the standard library's.
@@ -109,4 +112,88 @@ func BenchmarkCede(b *testing.B) {
 	stop = true
 	l.Unlock()
 	other.Wait()
+}
+
+// BenchmarkSemaphore takes and gives a permit of two, alone and with GOMAXPROCS*4
+// goroutines, on ours and on that of golang.org/x/sync.
+func BenchmarkSemaphore(b *testing.B) {
+	ctx := context.Background()
+	ours, theirs := NewBoundedSemaphore(2), semaphore.NewWeighted(2)
+	for name, pair := range map[string]func(){
+		"ours": func() {
+			_ = ours.AcquireContext(ctx, 1)
+			_ = ours.Release(1)
+		},
+		"x/sync": func() {
+			_ = theirs.Acquire(ctx, 1)
+			theirs.Release(1)
+		},
+	} {
+		b.Run("alone/"+name, func(b *testing.B) {
+			for b.Loop() {
+				pair()
+			}
+		})
+		b.Run("contended/"+name, func(b *testing.B) {
+			b.SetParallelism(4)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					pair()
+				}
+			})
+		})
+	}
+}
+
+// pinger is what two goroutines play ping-pong with.
+type pinger struct {
+	sync.Locker
+	wait, notifyAll func()
+}
+
+// BenchmarkCondition has two goroutines take turns, and nine of whom one goes at a time,
+// on a condition of ours and on sync.Cond.
+func BenchmarkCondition(b *testing.B) {
+	for name, make := range map[string]func() pinger{
+		"ours":             func() pinger { return ourPinger(NewIntervalLock(DefaultInterval)) },
+		"ours, sync.Mutex": func() pinger { return ourPinger(new(sync.Mutex)) },
+		"sync.Cond": func() pinger {
+			c := sync.NewCond(new(sync.Mutex))
+			return pinger{c.L, c.Wait, c.Broadcast}
+		},
+	} {
+		b.Run("2/"+name, func(b *testing.B) { pingPong(b, make(), 2) })
+		b.Run("9/"+name, func(b *testing.B) { pingPong(b, make(), 9) })
+	}
+}
+
+func ourPinger(l sync.Locker) pinger {
+	c := NewCondition(l)
+	return pinger{l, c.Wait, c.NotifyAll}
+}
+
+// pingPong has n goroutines take turns until the first has had its share.
+func pingPong(b *testing.B, p pinger, n int) {
+	turn, stop := 0, false // guarded by the lock
+	play := func(i int, more func() bool) {
+		p.Lock()
+		defer p.Unlock()
+		for more() {
+			for turn != i && !stop {
+				p.wait()
+			}
+			turn = (i + 1) % n
+			p.notifyAll()
+		}
+	}
+	var others sync.WaitGroup
+	for i := 1; i < n; i++ {
+		others.Go(func() { play(i, func() bool { return !stop }) })
+	}
+	play(0, b.Loop)
+	p.Lock()
+	stop = true
+	p.notifyAll()
+	p.Unlock()
+	others.Wait()
 }

@@ -18,7 +18,8 @@ import "ft_utils/golib/parking"
 const ConditionParked = 1 << 0 // somebody is queued
 
 // Condition is the queue of a condition variable. The lock that goes with it is the
-// caller's business: it holds it in Enlist and the notifications.
+// caller's business: it holds it in Enlist and the notifications. It is the policy;
+// goroutines use a [GoCondition].
 type Condition struct {
 	word word
 }
@@ -31,18 +32,18 @@ func (c *Condition) Enlist(w *parking.Waiter) {
 	q.Push(w, parking.Exclusive)
 }
 
-// Withdraw takes w, which gave up, out of the queue: Withdrawn. It answers Acquired when w
-// was notified before, by a grant or by being moved into the queue of its lock.
-func (c *Condition) Withdraw(w *parking.Waiter, why Reason) Verdict {
+// Withdraw takes w, which gave up, out of the queue. It answers whether w was notified
+// before, by a grant or by being moved into the queue of its lock: then nothing changes.
+func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
 	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+		return true
 	}
 	giveUp(q, why)
 	q.Remove(w)
 	c.settle(q)
-	return Withdrawn
+	return false
 }
 
 // settle clears parked when nobody waits any more.
@@ -93,16 +94,16 @@ func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 	return chain
 }
 
-// Aside is called for w before its thread runs signal handlers, staying queued. It
-// answers Park: from now on a notification ends the wait of w but does not move it, lest
-// it be handed the lock while a handler runs that may take the same lock. It answers
-// Acquired when w was notified before: the handlers have to wait.
-func (c *Condition) Aside(w *parking.Waiter) Verdict {
+// Aside is called for w before its thread runs signal handlers while it stays queued. From
+// now on a notification ends the wait of w but does not move it: w must not be handed the
+// lock while a handler runs that may take the same lock. It answers false, and changes
+// nothing, when w was notified before: the handlers have to wait.
+func (c *Condition) Aside(w *parking.Waiter) (aside bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
 	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+		return false
 	}
 	w.SetAside()
-	return Park
+	return true
 }

@@ -72,8 +72,8 @@ func (s *conditionSim) do(st step) {
 		a.consume()
 		s.retake(st.who)
 	case st.act == actGiveUp && s.enlisted(a):
-		if v := s.c.Withdraw(a.w, TimedOut); (v == Acquired) != (a.tokens == 1) {
-			panic(fmt.Sprintf("verdict %d with %d wake-ups", v, a.tokens))
+		if notified := s.c.Withdraw(a.w, TimedOut); notified != (a.tokens == 1) {
+			panic(fmt.Sprintf("notified: %v, with %d wake-ups", notified, a.tokens))
 		}
 		a.settleOwn()
 		s.retake(st.who)

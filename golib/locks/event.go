@@ -22,7 +22,7 @@ const (
 	EventParked = 1 << 1 // somebody is queued
 )
 
-// Event is a flag that can be waited for.
+// Event is a flag that can be waited for. It is the policy; goroutines use a [GoEvent].
 //
 // What was written before Set is seen by everybody whose wait it ends. The zero value is
 // clear. It must not be copied after first use.
@@ -55,11 +55,11 @@ func (e *Event) Await(w *parking.Waiter) Verdict {
 }
 
 // Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw.
-func (e *Event) Withdraw(w *parking.Waiter, why Reason) Verdict {
+func (e *Event) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 	q := lot.Enter(keyOf(&e.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired
+		return true
 	}
 	giveUp(q, why)
 	q.Remove(w)
@@ -67,7 +67,7 @@ func (e *Event) Withdraw(w *parking.Waiter, why Reason) Verdict {
 		// A word with parked is changed by nobody else.
 		e.word.cas(EventParked, 0)
 	}
-	return Withdrawn
+	return false
 }
 
 // Set sets the event and returns those who waited for it.

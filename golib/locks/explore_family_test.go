@@ -4,6 +4,7 @@ package locks
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"ft_utils/golib/parking"
@@ -12,24 +13,29 @@ import (
 // The programs of the family are words too:
 //
 //	take, timed, signalled   a permit, or the end of an event's wait; as in explore_locks_test.go
+//	take-two, timed-two      two permits at once
 //	give, give-two           permits that the thread holds
 //	set, clear               the event
 
 type semaphorePolicy struct{ m *Semaphore }
 
 func (p semaphorePolicy) contend(w *parking.Waiter) Verdict { return p.m.Contend(w) }
-func (p semaphorePolicy) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.m.Withdraw(w, why), nil
+func (p semaphorePolicy) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	if served, chain := p.m.withdraw(w, why); chain == nil {
+		return served, nil
+	}
+	panic("the end of a wait for one permit let others go")
 }
 
 type exploredSemaphore struct {
 	*Semaphore
-	total int
-	held  []int // by thread
+	weighted bool // as goroutines use it: no try overlooks those who wait, none of them comes back
+	total    int
+	held     []int // by thread
 }
 
-func newExploredSemaphore(threads, permits int) *exploredSemaphore {
-	m := &exploredSemaphore{new(Semaphore), permits, make([]int, threads)}
+func newExploredSemaphore(threads, permits int, weighted bool) *exploredSemaphore {
+	m := &exploredSemaphore{new(Semaphore), weighted, permits, make([]int, threads)}
 	m.word.v = uint64(permits) * onePermit
 	return m
 }
@@ -38,11 +44,12 @@ func (m *exploredSemaphore) theWord() *word { return &m.word }
 
 func (m *exploredSemaphore) perform(th *thread, op string) {
 	held := &m.held[th.w.ID-FirstID]
-	other := map[string]int{"timed": byTime, "signalled": bySignal}[op]
+	other := map[string]int{"timed": byTime, "timed-two": byTime, "signalled": bySignal}[op]
 	switch op {
-	case "take", "timed", "signalled":
-		if m.try() || m.takeSlow(th, other) {
-			*held++
+	case "take", "timed", "signalled", "take-two", "timed-two":
+		n := 1 + number(strings.HasSuffix(op, "-two"))
+		if m.weighted && m.take(n) || !m.weighted && m.try() || m.takeSlow(th, n, other) {
+			*held += int(n)
 			th.hold(reading)
 		}
 	case "give", "give-two":
@@ -63,8 +70,11 @@ func (m *exploredSemaphore) perform(th *thread, op string) {
 	}
 }
 
-func (m *exploredSemaphore) takeSlow(th *thread, other int) bool {
+func (m *exploredSemaphore) takeSlow(th *thread, n uint64, other int) bool {
 	th.at("contend")
+	if m.weighted {
+		return th.wait(semaphoreWait{m.Semaphore}, m.contendFor(th.w, n), other, func() {})
+	}
 	return th.wait(semaphorePolicy{m.Semaphore}, m.Contend(th.w), other, func() {})
 }
 
@@ -79,7 +89,10 @@ func (m *exploredSemaphore) share(x *world, b []byte) []byte {
 func (m *exploredSemaphore) checkWorld(x *world) error {
 	n := int(m.word.v >> OwnerShift)
 	for i, th := range x.threads {
-		n += m.held[i] + int(number(th.w.State.Load() == parking.Granted))
+		n += m.held[i]
+		if th.w.State.Load() == parking.Granted {
+			n += int(th.w.Number)
+		}
 	}
 	if n != m.total {
 		return fmt.Errorf("%d permits of %d, word %#x", n, m.total, m.word.v)
@@ -107,16 +120,27 @@ func TestExploreSemaphore(t *testing.T) {
 	} {
 		for _, programs := range all {
 			t.Run(fmt.Sprint(permits), func(t *testing.T) {
-				explore(t, func() subject { return newExploredSemaphore(len(programs), permits) }, programs...)
+				explore(t, func() subject { return newExploredSemaphore(len(programs), permits, false) }, programs...)
 			})
 		}
+	}
+}
+
+func TestExploreWeightedSemaphore(t *testing.T) {
+	for _, programs := range [][]string{
+		{"take-two give-two", "take give", "take give"},
+		{"take give", "timed-two give-two", "take give"},
+		{"timed-two give-two", "take give take give", "timed give"},
+		{"take-two give give", "timed-two give give", "timed give"},
+	} {
+		explore(t, func() subject { return newExploredSemaphore(len(programs), 2, true) }, programs...)
 	}
 }
 
 type eventPolicy struct{ e *Event }
 
 func (p eventPolicy) contend(w *parking.Waiter) Verdict { return p.e.Await(w) }
-func (p eventPolicy) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p eventPolicy) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.e.Withdraw(w, why), nil
 }
 

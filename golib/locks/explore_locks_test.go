@@ -96,13 +96,13 @@ func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 			v = p.contend(th.w)
 			continue
 		}
-		verdict, chain := p.withdraw(th.w, map[int]Reason{byTime: TimedOut, bySignal: Interrupted}[way])
-		th.at("withdrawn", idsOf(chain, uint64(verdict))...)
+		served, chain := p.withdraw(th.w, map[int]Reason{byTime: TimedOut, bySignal: Interrupted}[way])
+		th.at("withdrawn", idsOf(chain, number(served))...)
 		th.deliver(chain)
 		th.settleOwed()
-		if verdict == Acquired || way == byTime {
+		if served || way == byTime {
 			th.w.Forget()
-			return verdict == Acquired
+			return served
 		}
 		th.way = byToken
 		th.at("back")
@@ -149,9 +149,10 @@ func (l exploredInterval) perform(th *thread, op string) {
 	case "cede":
 		if th.holding == writing {
 			th.holding = outside
-			v, chain := l.CedeTo(th.w)
-			th.deliver(chain)
-			th.wait(l.IntervalLock, v, byToken, func() {})
+			if ceded, chain := l.CedeTo(th.w); ceded {
+				th.deliver(chain)
+				th.wait(l.IntervalLock, Park, byToken, func() {})
+			}
 			th.hold(writing)
 		}
 	case "naps":
@@ -209,7 +210,7 @@ func (p exploredRead) contend(w *parking.Waiter) Verdict {
 	return v
 }
 
-func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawRead(w, why)
 }
 

@@ -240,7 +240,7 @@ func (p biasedWriter) contend(w *parking.Waiter) Verdict {
 	}
 }
 
-func (p biasedWriter) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p biasedWriter) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawWrite(w, why)
 }
 

@@ -9,7 +9,8 @@ import (
 // TestFamilyRaces forces the orders of events that matter.
 func TestFamilyRaces(t *testing.T) {
 	useLot(t, nil)
-	semaphore := func() sim { return newSemaphoreSim(4) }
+	semaphore := func() sim { return newSemaphoreSim(4, false) }
+	weighted := func() sim { return newSemaphoreSim(4, true) }
 	event := func() sim { return newEventSim(3) }
 	condition := func() sim { return newConditionSim(4, 100, false) }
 	foreign := func() sim { return newConditionSim(3, 100, true) }
@@ -40,6 +41,19 @@ func TestFamilyRaces(t *testing.T) {
 			"A:asleep B:asleep+token C:outside D:outside", []uint64{2}, SemaphoreParked},
 		{"the last withdrawal leaves a clean word", semaphore, "A:take A:pause D:give A:rejoin",
 			"A:reading B:outside C:outside D:outside", nil, 0},
+
+		{"one that wants two waits for both", weighted, "D:give A:take-two",
+			"A:asleep B:outside C:outside D:outside", []uint64{2}, onePermit | SemaphoreParked},
+		{"and keeps its place", weighted, "D:give A:take-two B:take C:try D:give",
+			"A:asleep+token B:asleep C:outside D:outside", []uint64{3}, SemaphoreParked},
+		{"when it gives up, those behind it go on", weighted, "D:give A:take-two B:take C:take A:give-up",
+			"A:outside B:asleep+token C:asleep D:outside", []uint64{4}, SemaphoreParked},
+		{"given up behind it: it waits on", weighted, "D:give A:take-two B:take B:give-up",
+			"A:asleep B:outside C:outside D:outside", []uint64{2}, onePermit | SemaphoreParked},
+		{"given up after the grant: it has both", weighted, "A:take-two B:take D:give-two A:give-up",
+			"A:reading B:asleep C:outside D:outside", []uint64{3}, SemaphoreParked},
+		{"as many as the permits go to", weighted, "D:give A:take-two B:take C:take D:give-two",
+			"A:asleep+token B:asleep+token C:asleep D:outside", []uint64{4}, SemaphoreParked},
 
 		{"set wakes all", event, "A:await B:await C:set",
 			"A:asleep+token B:asleep+token C:outside", nil, EventSet},
@@ -116,7 +130,7 @@ func TestFamilyRaces(t *testing.T) {
 }
 
 // TestConditionWithdrawMoved asks the condition for one that sits in the lock's queue by
-// now, or holds the lock: it answers Acquired and touches nothing.
+// now, or holds the lock: it says so and touches nothing.
 func TestConditionWithdrawMoved(t *testing.T) {
 	useLot(t, nil)
 	for _, trace := range []string{
@@ -127,8 +141,8 @@ func TestConditionWithdrawMoved(t *testing.T) {
 		s := newConditionSim(2, 100, false)
 		drive(t, s, trace)
 		before, parked := s.look(), lot.Counters()
-		if v := s.c.Withdraw(s.actors[0].w, TimedOut); v != Acquired {
-			t.Errorf("%s: verdict %d", trace, v)
+		if !s.c.Withdraw(s.actors[0].w, TimedOut) {
+			t.Errorf("%s: withdrawn", trace)
 		}
 		if after := s.look(); outcome(after) != outcome(before) || after.Word != before.Word || lot.Counters() != parked {
 			t.Errorf("%s: %+v became %+v", trace, before, after)
@@ -153,9 +167,9 @@ func TestSemaphoreBounds(t *testing.T) {
 	} {
 		var m Semaphore
 		m.word.cas(0, c.permits*onePermit)
-		v, chain := m.Release(c.n, c.most)
-		if got := m.word.load(); got != c.want*onePermit || chain != nil || (v == Acquired) != (c.want != c.permits) {
-			t.Errorf("%d and %d of %d: verdict %d, word %#x", c.permits, c.n, c.most, v, got)
+		released, chain := m.Release(c.n, c.most)
+		if got := m.word.load(); got != c.want*onePermit || chain != nil || released != (c.want != c.permits) {
+			t.Errorf("%d and %d of %d: released %v, word %#x", c.permits, c.n, c.most, released, got)
 		}
 	}
 }

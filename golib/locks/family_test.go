@@ -11,7 +11,7 @@ func TestFamilyModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	const actors, interval = 6, 100
-	semaphore := &semaphoreModel{model: newModel(actors, 1)}
+	semaphore, weighted := newSemaphoreModel(actors), newSemaphoreModel(actors)
 	event := &eventModel{model: newModel(actors, 1)}
 	condition := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors)}
 	foreign := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors), foreign: true}
@@ -22,7 +22,8 @@ func TestFamilyModel(t *testing.T) {
 		do   func(step)
 		look func() view
 	}{
-		{"semaphore", newSemaphoreSim(actors), semaphore.do, func() view { return semaphore.look(semaphore.word) }},
+		{"semaphore", newSemaphoreSim(actors, false), semaphore.do, func() view { return semaphore.look(semaphore.word) }},
+		{"semaphore, weighted", newSemaphoreSim(actors, true), weighted.do, func() view { return weighted.look(weighted.word) }},
 		{"event", newEventSim(actors), event.do, func() view { return event.look(event.word) }},
 		{"condition", newConditionSim(actors, interval, false), condition.do, condition.look},
 		{"condition, foreign lock", newConditionSim(actors, interval, true), foreign.do, foreign.look},

@@ -166,24 +166,24 @@ func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Ve
 	return Park, true
 }
 
-// Withdraw takes w, which gave up, out of the queue. It answers Acquired when the
-// lock had been handed to w before. The state of w stays as it was, so that the
+// Withdraw takes w, which gave up, out of the queue. It answers whether w had been
+// served before: then it holds the lock. The state of w stays as it was, so that the
 // caller can tell whether a wake-up is still owed to it: consume it, then call
 // Forget, or Contend again to wait on in the old place.
-func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return true, nil
 	}
 	notified := q.Notified() == w
 	q.Remove(w)
 	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
 		l.held(q, w.ID)
-		return Acquired, nil
+		return true, nil
 	}
 	giveUp(q, why)
-	return Withdrawn, l.refresh(q)
+	return false, l.refresh(q)
 }
 
 // refresh writes the flags of the queue into the word, whoever holds the lock. When
@@ -272,17 +272,17 @@ func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking
 }
 
 // CedeTo hands the lock of its owner to the longest waiter and queues w, the
-// owner, as the last. It answers Acquired, and does nothing, when nobody waits.
-func (l *IntervalLock) CedeTo(w *parking.Waiter) (Verdict, *parking.Waiter) {
+// owner, as the last. It answers false, and does nothing, when nobody waits.
+func (l *IntervalLock) CedeTo(w *parking.Waiter) (ceded bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
 	if head == nil {
-		return Acquired, nil
+		return false, nil
 	}
 	q.Count().Cedes++
 	q.Push(w, parking.Exclusive)
-	return Park, l.handOver(q, head)
+	return true, l.handOver(q, head)
 }
 
 // Owner is the id of the holder, 0 when the lock is free.

@@ -1,12 +1,37 @@
 // Package locks holds the locks: one file for each lock's word and policy, and
 // beside it one for its use from goroutines.
 //
-// A lock is one word. Whoever finds it free takes it with one compare-and-swap,
+// # For goroutines
+//
+//   - [IntervalLock]: one at a time. It is handed over fairly, and its holder can make
+//     room for others with Cede and Poll.
+//   - [ReaderWriterLock]: many readers or one writer.
+//   - [GoSemaphore], by [NewSemaphore] or [NewBoundedSemaphore]: permits, one or many at
+//     a time.
+//   - [GoEvent]: a flag that can be waited for.
+//   - [GoCondition]: waits until others have changed what a lock guards.
+//   - [GoBarrier]: a fixed number of goroutines meet, round after round.
+//
+// A method whose name ends in Context returns the cause of its context's end when that
+// comes before what it waits for, also when it came before the call. Then nothing was
+// taken, the caller is in no queue, and those whom it kept out go on. When both happen at
+// once either may be returned. The other methods wait for as long as it takes.
+//
+// Misuse panics, as in package sync, and has changed nothing. Two answers that a correct
+// program may get are errors: [ErrTooManyPermits] and [ErrBroken]. Goroutines have no
+// identity, so no lock knows its owner: any goroutine may release it, no goroutine may
+// take it twice, and there is no lock that can be taken again by its holder.
+//
+// # Policies
+//
+// A lock is one word. A caller that finds it free takes it with one compare-and-swap,
 // inline, in Go or in C. Everything that needs judgement is an operation of the
 // policy file: it runs under the lock of the word's bucket in the parking lot,
-// re-checks the word, answers with a Verdict and names the waiters to wake. It
+// re-checks the word, says what became of it and names the waiters to wake. It
 // never blocks. So the same policy serves goroutines, which sleep on channels,
-// and Python threads, which sleep in C.
+// and Python threads, which sleep in C. Contend, Withdraw and the other methods that
+// take or return a waiter are such operations, and [Semaphore], [Event], [Condition] and
+// [Barrier] have no others: their Go types wrap them.
 //
 // The bits of the words and the layout of the structs are declared here and
 // nowhere else; pybind/headergen writes them into the C header.
@@ -22,7 +47,7 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// Verdict is the answer of an operation that a waiter asked for.
+// Verdict is what a waiter that contends is told.
 type Verdict int32
 
 // The verdicts.
@@ -31,8 +56,6 @@ const (
 	Acquired Verdict = iota
 	// Park: the caller is queued; it sleeps until it is woken.
 	Park
-	// Withdrawn: the caller is in no queue any more and holds nothing.
-	Withdrawn
 	// Retry: the word is in a state that only the C side can end (a revocation
 	// of read bias); it does so and asks again.
 	Retry

@@ -143,18 +143,18 @@ func (s *rwSim) doWaiting(a *actor, act action) {
 }
 
 func (s *rwSim) withdraw(a *actor, why Reason, next phase) {
-	var v Verdict
+	var served bool
 	var chain *parking.Waiter
 	held := writing
 	if a.kind == parking.Shared {
 		held = reading
-		v, chain = s.l.WithdrawRead(a.w, why)
+		served, chain = s.l.WithdrawRead(a.w, why)
 	} else {
-		v, chain = s.l.WithdrawWrite(a.w, why)
+		served, chain = s.l.WithdrawWrite(a.w, why)
 	}
 	a.settleOwn()
 	s.deliver(chain)
-	if v == Acquired {
+	if served {
 		next = held
 	}
 	if next != paused {

@@ -264,15 +264,15 @@ func (l *ReaderWriterLock) parkWriter(q *parking.Queue, w *parking.Waiter, s uin
 
 // WithdrawRead takes the reader w, which gave up, out of the queue; see
 // IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return true, nil
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	return Withdrawn, l.letIn(q)
+	return false, l.letIn(q)
 }
 
 // refresh writes the flags of the queue into the word, whoever holds it.
@@ -284,19 +284,19 @@ func (l *ReaderWriterLock) refresh(q *parking.Queue) {
 
 // WithdrawWrite takes the writer w, which gave up, out of the queue, and lets in
 // those whom it kept out; see IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+		return true, nil
 	}
 	if w.State.Load() == parking.Notified && l.word.load()&^uint64(RWQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
 		l.took(q, w)
-		return Acquired, nil
+		return true, nil
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	return Withdrawn, l.letIn(q)
+	return false, l.letIn(q)
 }
 
 // letIn is called after somebody left the queue without the lock: it sends the next

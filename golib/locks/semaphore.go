@@ -11,14 +11,16 @@ import "ft_utils/golib/parking"
 //
 //	permits parked
 //	   n      0     n permits, nobody waits
-//	   0      1     no permits, somebody waits
-//	  n>0     1     never: permits go to those who wait first
+//	   n      1     somebody waits, the longest for more than n permits
 //
-// Parked changes under the bucket's lock only. Without it, a compare-and-swap may take a
-// permit from, or add permits to, a word without parked.
+// Parked changes under the bucket's lock only. Without it, a compare-and-swap may take
+// permits from, or add permits to, a word without parked.
 //
 // Permits are handed over in order of arrival: a semaphore guards a pool rather than a few
-// instructions, so a convoy costs little, and nobody starves.
+// instructions, so a convoy costs little, and nobody starves. A waiter that wants many
+// holds up those behind it, who would starve it otherwise. Only C's waiters withdraw for a
+// moment and come back into an old place, and each of them wants one permit: a parked word
+// of theirs has none.
 const SemaphoreParked = 1 << 0 // somebody is queued
 
 // SemaphoreMost is the largest number of permits.
@@ -26,7 +28,7 @@ const SemaphoreMost = 1<<(64-OwnerShift) - 1
 
 const onePermit = 1 << OwnerShift
 
-// Semaphore counts permits.
+// Semaphore counts permits. It is the policy; goroutines use a [GoSemaphore].
 //
 // The n-th release happens before the acquisition that it allows. A try that fails
 // promises nothing. The zero value has no permits. It must not be copied after first use.
@@ -35,7 +37,10 @@ type Semaphore struct {
 }
 
 // Contend takes a permit for w, or queues it.
-func (m *Semaphore) Contend(w *parking.Waiter) Verdict {
+func (m *Semaphore) Contend(w *parking.Waiter) Verdict { return m.contendFor(w, 1) }
+
+// contendFor takes n permits for w, or queues it.
+func (m *Semaphore) contendFor(w *parking.Waiter, n uint64) Verdict {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
@@ -47,65 +52,77 @@ func (m *Semaphore) Contend(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := m.word.load()
-		if s >= onePermit {
-			if m.word.cas(s, s-onePermit) {
+		if s&SemaphoreParked == 0 && s>>OwnerShift >= n {
+			if m.word.cas(s, s-n*onePermit) {
 				w.Forget()
 				return Acquired
 			}
-		} else if m.word.cas(s, SemaphoreParked) {
+		} else if m.word.cas(s, s|SemaphoreParked) {
+			w.Number = n
 			q.Push(w, parking.Exclusive)
 			return Park
 		}
 	}
 }
 
-// Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw.
-func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) Verdict {
+// Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw. It is for
+// waiters for one permit: to those behind them nothing can be handed, as there is nothing.
+func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
+	served, _ = m.withdraw(w, why)
+	return served
+}
+
+// withdraw takes w, which gave up, out of the queue, and returns those behind it that need
+// not wait any more.
+func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	if w.State.Load() == parking.Granted {
-		return Acquired
+		return true, nil
 	}
 	giveUp(q, why)
 	q.Remove(w)
-	if q.Len(parking.Exclusive) == 0 {
-		// A word with parked is changed by nobody else.
-		m.word.cas(SemaphoreParked, 0)
-	}
-	return Withdrawn
+	return false, m.hand(q, m.word.load()>>OwnerShift)
 }
 
-// Release adds n permits, unless there would be more than most, and hands them to those
-// who wait longest. It answers Acquired when it did, Retry when there would be too many.
-func (m *Semaphore) Release(n, most uint64) (v Verdict, chain *parking.Waiter) {
+// Release adds n permits and hands them to those who wait longest. It answers false, and
+// changes nothing, when there would be more than most.
+func (m *Semaphore) Release(n, most uint64) (released bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	for {
 		s := m.word.load()
-		waiting := uint64(q.Len(parking.Exclusive))
-		handed := min(n, waiting)
-		permits := s>>OwnerShift + n - handed
-		if s>>OwnerShift > most || n > most-s>>OwnerShift {
-			return Retry, nil
+		permits := s >> OwnerShift
+		if permits > most || n > most-permits {
+			return false, nil
 		}
-		next := permits << OwnerShift
-		if waiting > handed {
-			next |= SemaphoreParked
+		if s&SemaphoreParked != 0 {
+			return true, m.hand(q, permits+n)
 		}
-		if m.word.cas(s, next) {
-			return Acquired, m.hand(q, handed)
+		if m.word.cas(s, s+n*onePermit) {
+			return true, nil
 		}
 	}
 }
 
-// hand grants permits to the n longest waiters and chains them in that order.
-func (m *Semaphore) hand(q *parking.Queue, n uint64) *parking.Waiter {
+// hand deals the permits of a parked word, which nobody else changes, to the longest
+// waiters as far as they go, and chains these in order of arrival.
+func (m *Semaphore) hand(q *parking.Queue, permits uint64) *parking.Waiter {
 	var first *parking.Waiter
 	last := &first
-	for range n {
-		w := q.Head(parking.Exclusive)
+	for w := q.Head(parking.Exclusive); w != nil && w.Number <= permits; w = q.Head(parking.Exclusive) {
 		q.Remove(w)
-		*last, last = q.Grant(w, nil), &w.WakeNext
+		permits -= w.Number
+		w.WakeNext = nil
+		*last, last = w, &w.WakeNext
+	}
+	next := permits * onePermit
+	if q.Len(parking.Exclusive) > 0 {
+		next |= SemaphoreParked
+	}
+	m.word.cas(m.word.load(), next)
+	for w := first; w != nil; w = w.WakeNext {
+		q.Grant(w, w.WakeNext)
 	}
 	return first
 }

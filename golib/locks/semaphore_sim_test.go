@@ -27,8 +27,7 @@ func (m *Semaphore) give(n, most uint64) (given bool, chain *parking.Waiter) {
 		case permits > most || n > most-permits:
 			return false, nil
 		case s&SemaphoreParked != 0:
-			v, chain := m.Release(n, most)
-			return v == Acquired, chain
+			return m.Release(n, most)
 		case m.word.cas(s, (permits+n)<<OwnerShift):
 			return true, nil
 		}
@@ -69,63 +68,92 @@ func (s *simulation) granted() (n int) {
 // mostPermits is the bound of the simulated semaphore.
 const mostPermits = 3
 
-// semaphoreSim is a simulation of Semaphore. Those who have a permit are reading.
+// semaphoreSim is a simulation of Semaphore. Those who have permits are reading. With
+// weighted, as goroutines use it, some want two; without, as C does, all want one, and
+// some withdraw for a moment.
 type semaphoreSim struct {
 	simulation
-	m     *Semaphore
-	total int // permits in the word and in the actors' hands
+	m        *Semaphore
+	weighted bool
+	held     []int // by actor: permits in its hands
+	total    int   // permits in the word and in the actors' hands
 }
 
-func newSemaphoreSim(actors int) *semaphoreSim {
-	s := &semaphoreSim{m: new(Semaphore)}
+func newSemaphoreSim(actors int, weighted bool) *semaphoreSim {
+	s := &semaphoreSim{m: new(Semaphore), weighted: weighted, held: make([]int, actors)}
 	s.enlist(actors)
 	return s
 }
 
 func (s *semaphoreSim) enabled() []step {
 	return s.steps(func(a *actor) []action {
-		switch a.phase {
-		case outside:
+		switch {
+		case a.phase == outside && s.weighted:
+			return []action{actTake, actTakeTwo, actTry, actGive, actGiveTwo}
+		case a.phase == outside:
 			return []action{actTake, actTry, actGive, actGiveTwo}
-		case reading:
+		case a.phase == reading:
 			return []action{actGive, actKeep}
+		case !s.weighted:
+			return a.sleeping()
+		case a.tokens == 0:
+			return []action{actGiveUp}
 		}
-		return a.sleeping()
+		return []action{actWake, actGiveUp}
 	})
 }
 
 func (s *semaphoreSim) do(st step) {
 	a := s.actors[st.who]
 	switch st.act {
-	case actTake, actTry:
-		if s.m.try() {
-			a.phase = reading
-		} else if st.act == actTake {
-			a.after(s.m.Contend(a.w), reading, parking.Exclusive)
-		}
+	case actTake:
+		s.take(st.who, 1, true)
+	case actTakeTwo:
+		s.take(st.who, 2, true)
+	case actTry:
+		s.take(st.who, 1, false)
 	case actGive:
-		s.give(a, 1)
+		s.give(st.who, 1)
 	case actGiveTwo:
-		s.give(a, 2)
+		s.give(st.who, 2)
 	case actKeep:
 		a.phase = outside
-		s.total--
+		s.total -= s.held[st.who]
 	case actWake:
 		a.consume()
-		a.after(s.m.Contend(a.w), reading, parking.Exclusive)
+		fallthrough
 	case actRejoin:
-		a.after(s.m.Contend(a.w), reading, parking.Exclusive)
+		a.after(s.m.contendFor(a.w, a.w.Number), reading, parking.Exclusive)
 	case actGiveUp:
-		a.withdrawn(s.m.Withdraw(a.w, TimedOut), reading, outside)
+		s.withdraw(a, TimedOut, outside)
 	case actPause:
-		a.withdrawn(s.m.Withdraw(a.w, Looking), reading, paused)
+		s.withdraw(a, Looking, paused)
 	case actQuit:
 		a.w.Forget()
 		a.phase = outside
 	}
 }
 
-func (s *semaphoreSim) give(a *actor, n uint64) {
+// take takes n permits without judgement, as C or as goroutines do, or waits for them.
+func (s *semaphoreSim) take(who int, n uint64, wait bool) {
+	a := s.actors[who]
+	s.held[who] = int(n)
+	switch {
+	case s.weighted && s.m.take(n) || !s.weighted && s.m.try():
+		a.phase = reading
+	case wait && s.weighted:
+		a.after(s.m.contendFor(a.w, n), reading, parking.Exclusive)
+	case wait:
+		a.after(s.m.Contend(a.w), reading, parking.Exclusive)
+	}
+}
+
+// give makes n permits, or gives back what the actor has.
+func (s *semaphoreSim) give(who int, n uint64) {
+	a := s.actors[who]
+	if a.phase == reading {
+		n = uint64(s.held[who])
+	}
 	before := s.m.word.load()
 	given, chain := s.m.give(n, mostPermits)
 	switch {
@@ -141,10 +169,20 @@ func (s *semaphoreSim) give(a *actor, n uint64) {
 	s.deliver(chain)
 }
 
-// withdrawn puts an actor that gave up where the verdict says.
-func (a *actor) withdrawn(v Verdict, held, next phase) {
+func (s *semaphoreSim) withdraw(a *actor, why Reason, next phase) {
+	if s.weighted {
+		served, chain := s.m.withdraw(a.w, why)
+		a.withdrawn(served, reading, next)
+		s.deliver(chain)
+		return
+	}
+	a.withdrawn(s.m.Withdraw(a.w, why), reading, next)
+}
+
+// withdrawn puts an actor that gave up into the phase that the answer says.
+func (a *actor) withdrawn(served bool, held, next phase) {
 	a.settleOwn()
-	if v == Acquired {
+	if served {
 		next = held
 	}
 	if next != paused {
@@ -154,10 +192,10 @@ func (a *actor) withdrawn(v Verdict, held, next phase) {
 }
 
 func (s *semaphoreSim) check() error {
-	hands := s.granted()
-	for _, a := range s.actors {
-		if a.phase == reading {
-			hands++
+	hands := 0
+	for i, a := range s.actors {
+		if a.phase == reading || a.phase == asleep && a.w.State.Load() == parking.Granted {
+			hands += s.held[i]
 		}
 	}
 	if permits := int(s.m.word.load() >> OwnerShift); permits+hands != s.total {
@@ -174,17 +212,24 @@ func (s *semaphoreSim) check() error {
 func (m *Semaphore) checkEntered(q *parking.Queue, notified woken) error {
 	s := m.word.load()
 	row, flags := semaphoreRow(s)
-	if !semaphoreTable.legal(row, flags) {
+	if !weightedTable.legal(row, flags) {
 		return fmt.Errorf("word %#x: flags %#b are illegal with permits: %s", s, flags, row)
 	}
 	if flags != flag(q.Len(parking.Exclusive) > 0, SemaphoreParked) || q.Len(parking.Shared) > 0 || notified != (woken{}) {
 		return fmt.Errorf("word %#x with %d in the queue, %d notified", s, q.Len(parking.Exclusive), notified)
 	}
+	if w := q.Head(parking.Exclusive); w != nil && w.Number <= s>>OwnerShift {
+		return fmt.Errorf("word %#x keeps one waiting that wants %d", s, w.Number)
+	}
 	return nil
 }
 
-// semaphoreTable is the comment on Semaphore's word, as data.
-var semaphoreTable = table{"none": {0, SemaphoreParked}, "some": {0}}
+// weightedTable is the comment on Semaphore's word, as data; semaphoreTable is what
+// remains of it when all want one permit.
+var (
+	weightedTable  = table{"none": {0, SemaphoreParked}, "some": {0, SemaphoreParked}}
+	semaphoreTable = table{"none": {0, SemaphoreParked}, "some": {0}}
+)
 
 func semaphoreRow(s uint64) (string, uint64) {
 	if s>>OwnerShift == 0 {
@@ -199,25 +244,38 @@ func (s *semaphoreSim) row() (string, uint64) { return semaphoreRow(s.m.word.loa
 func (s *semaphoreSim) name() string {
 	q := lot.Enter(keyOf(&s.m.word))
 	defer q.Leave()
-	return fmt.Sprint(s.key(&s.m.word, q, 1), s.m.word.load())
+	held := map[*actor]int{}
+	for i, a := range s.actors {
+		held[a] = s.held[i]
+	}
+	return fmt.Sprint(s.m.word.load(), s.key(&s.m.word, q, 1, func(a *actor) any {
+		if a.phase == outside {
+			return nil
+		}
+		return held[a]
+	}))
 }
 
 // semaphoreModel is the reference.
 type semaphoreModel struct {
 	*model
 	permits int
+	wanted  []int // by actor: permits that it waits for or has
+}
+
+func newSemaphoreModel(actors int) *semaphoreModel {
+	return &semaphoreModel{model: newModel(actors, 1), wanted: make([]int, actors)}
 }
 
 func (m *semaphoreModel) do(st step) {
 	a := st.who
 	switch st.act {
-	case actTake, actTry, actRejoin:
-		if m.permits > 0 {
-			m.permits--
-			m.hold(a, reading)
-		} else if st.act != actTry {
-			m.park(a, parking.Exclusive)
-		}
+	case actTake, actTry:
+		m.take(a, 1, st.act == actTake)
+	case actTakeTwo:
+		m.take(a, 2, true)
+	case actRejoin:
+		m.take(a, m.wanted[a], true)
 	case actGive:
 		m.give(a, 1)
 	case actGiveTwo:
@@ -226,15 +284,37 @@ func (m *semaphoreModel) do(st step) {
 		m.hold(a, outside)
 	default:
 		m.endSleep(a, st.act, reading)
+		m.deal()
+	}
+}
+
+func (m *semaphoreModel) take(a, n int, wait bool) {
+	m.wanted[a] = n
+	switch {
+	case m.waiting(parking.Exclusive) == 0 && m.permits >= n:
+		m.permits -= n
+		m.hold(a, reading)
+	case wait:
+		m.park(a, parking.Exclusive)
 	}
 }
 
 func (m *semaphoreModel) give(a, n int) {
+	if m.phases[a] == reading {
+		n = m.wanted[a]
+	}
 	if m.permits+n > mostPermits {
 		return
 	}
 	m.hold(a, outside)
-	for m.permits += n; m.permits > 0 && m.waiting(parking.Exclusive) > 0; m.permits-- {
+	m.permits += n
+	m.deal()
+}
+
+// deal serves the longest waiters as far as the permits go.
+func (m *semaphoreModel) deal() {
+	for m.waiting(parking.Exclusive) > 0 && m.permits >= m.wanted[m.longest()] {
+		m.permits -= m.wanted[m.longest()]
 		m.serve(m.longest())
 	}
 }

@@ -58,6 +58,7 @@ const (
 	actDowngrade         //
 	actTick              // the interval passes; belongs to no actor
 	actTake              // Semaphore
+	actTakeTwo           //
 	actGive              //
 	actGiveTwo           //
 	actKeep              // a permit is used up
@@ -76,7 +77,7 @@ const (
 
 func (a action) String() string {
 	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "napped", "grab-napped", "grab",
-		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "give", "give-two", "keep", "await", "set",
+		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "take-two", "give", "give-two", "keep", "await", "set",
 		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort"}[a]
 }
 

@@ -68,8 +68,9 @@ type Waiter struct {
 	// Naps says whether the waiter can sleep for a short time by the clock (0: it cannot).
 	// It is constant.
 	Naps uint32
-	// Number is what an operation numbers the waiter with. It is the waiter's own once
-	// that operation has returned.
+	// Number is what an operation numbers the waiter with, or, in the queue of a
+	// semaphore, how many permits it wants. It is the waiter's own once that operation
+	// has returned.
 	Number uint64
 	// Key is what the waiter was queued for last, the address of a word. It changes
 	// under the bucket's lock of the old key and that of the new one.

@@ -17,13 +17,14 @@ from ..support.process import Outcome, run_isolated, spawn
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 DOCUMENT = ROOT / "docs" / "locking.md"
-# In the order of the document.
+BLOCKS = ROOT / "tests" / "data" / "locking_blocks.md"  # the code that is given; the text around it is ours
+# In the order of the blocks.
 PROGRAMS = ["lock", "rlock", "semaphore", "bounded_semaphore", "event", "condition", "barrier"]
 NEEDED = "import ft_utils.synchronization as threading\nfrom threading import Thread\n"
 
 
-def snippets() -> list[str]:
-    return re.findall(r"^```py\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def snippets(path: Path = BLOCKS) -> list[str]:
+    return re.findall(r"^```py\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def program(name: str) -> Path:
@@ -35,6 +36,11 @@ def run(path: Path, *options: str) -> Outcome:
     assert outcome.code == 0, outcome.err
     assert not outcome.err
     return outcome
+
+
+def test_document_shows_the_snippets() -> None:
+    """Every one, in order and to the letter."""
+    assert snippets(DOCUMENT) == snippets()
 
 
 def test_every_snippet_has_a_program() -> None:

@@ -249,7 +249,8 @@ LEFT_OUT = {
     # The steps of its wait(), which is another algorithm here.
     "Barrier": {"_cond", "_enter", "_exit", "_release", "_wait", "_break"},
 }
-# Of every class that is written in Python; the last is left by who pickles one.
+# Of every class that is written in Python.
+# The last is set by a try to copy one.
 WRITTEN_IN_PYTHON = {"__firstlineno__", "__static_attributes__", "__weakref__", "__slotnames__"}
 
 

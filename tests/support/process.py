@@ -17,6 +17,7 @@ import os, signal, sys, threading, time
 sys.path.insert(0, {str(TESTS)!r})
 from ft_utils.synchronization import (
     IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext, snapshot, stats)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 """
 
 

@@ -1,51 +1,8 @@
 #include "core/wait.h"
 
-#include "platform/os.h"
-#include "core/poll.h"
-#include "platform/pyver.h"
+#include "core/deadlock.h"
+#include "core/fallback.h"
 #include "core/spin.h"
-
-/* A signal that comes after the interpreter looked and before the thread sleeps does not
- * end the sleep. So the main thread, the one that runs handlers, looks again: soon at
- * first (FT_FIRST_LOOK), since that is when it may have happened, then ever more rarely. */
-#define LAST_LOOK ((int64_t)1000 * 1000 * 1000)
-
-/* One wait. */
-struct wait {
-    const struct ft_engine *go;
-    const struct ft_side *side;
-    void *lock;
-    struct ft_thread *self;
-    int64_t deadline;
-    bool interruptible;
-    bool handed; /* see struct ft_side */
-};
-
-void
-ft_wake(struct ft_waiter *chain)
-{
-    while (chain != NULL) {
-        struct ft_waiter *waiter = chain;
-        chain = waiter->wake_next; /* first: a woken thread may be gone at once */
-        PyThread_release_lock((PyThread_type_lock)waiter->token);
-    }
-}
-
-void
-ft_forget(struct ft_waiter *waiter)
-{
-    waiter->ticket = 0;
-    atomic_store(&waiter->state, FT_STATE_IDLE);
-}
-
-void
-ft_announce(const struct ft_side *side, const void *lock, struct ft_thread *self)
-{
-    if (lock != NULL) {
-        self->seat->waiting_side = side;
-    }
-    atomic_store(&self->seat->waiting_for, lock);
-}
 
 int64_t
 ft_count_waiting(const void *lock, uint32_t kind)
@@ -54,106 +11,81 @@ ft_count_waiting(const void *lock, uint32_t kind)
     ft_registry_lock();
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
         for (const struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
-            n += atomic_load(&seat->waiting_for) == lock && seat->waiting_side->kind == kind;
+            n += atomic_load(&seat->waiting_for) == lock && seat->waiting_ops->kind == kind;
         }
     }
     ft_registry_unlock();
     return n;
 }
 
-/* ---- sleeping ---- */
-
-/* How long to sleep, and what the end of that time will mean. */
-static int64_t
-patience(struct ft_thread *self, int64_t deadline, int64_t *look, enum ft_slept *meaning)
+int64_t
+ft_waiting_for(void *lock, uint32_t kind)
 {
-    int64_t ns = FT_FOREVER;
-    *meaning = FT_TIME_OVER;
-    if (deadline != FT_FOREVER) {
-        int64_t now = ft_os_now();
-        ns = deadline > now ? deadline - now : 0;
-    }
-    if (look != NULL && self->is_main && ns > *look) {
-        ns = *look;
-        *meaning = FT_LOOK;
-        *look = *look >= LAST_LOOK / 4 ? LAST_LOOK : *look * 4;
-    }
-    return ns;
+    const struct ft_golib *go = ft_golib();
+    return go != NULL ? go->ft_waiting(lock, kind) : ft_count_waiting(lock, kind);
 }
 
-/* Waking comes after detaching: whom we hand over to would otherwise wake only to wait for
- * the GIL that we still hold. */
-enum ft_slept
-ft_sleep(struct ft_thread *self, struct ft_waiter *chain, bool handed, int64_t deadline,
-         int64_t *look)
+/* How the loop of a lock ends. */
+enum end { ACQUIRED, GAVE_UP, RAISED };
+
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
 {
-    enum ft_slept slept;
-    PyThread_type_lock semaphore = self->seat->semaphore;
-    Py_BEGIN_ALLOW_THREADS
-    ft_wake(chain);
-    if (handed && ft_spin_asleep(&self->spin, semaphore)) {
-        Py_BLOCK_THREADS
-        return FT_WOKEN;
-    }
-    int64_t ns = patience(self, deadline, look, &slept);
-    PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
-    switch (PyThread_acquire_lock_timed(semaphore, us, look != NULL)) {
-    case PY_LOCK_ACQUIRED:
-        slept = FT_WOKEN;
-        break;
-    case PY_LOCK_INTR:
-        slept = FT_LOOK;
-        break;
-    case PY_LOCK_FAILURE:
-        break;
-    }
-    Py_END_ALLOW_THREADS
-    return slept;
+    wait->end = how;
+    return FT_END;
 }
 
 /* ---- asking Go ---- */
 
-static int32_t
-contend(const struct wait *wait)
+static enum ft_step
+contend(struct ft_waiting *wait)
 {
-    ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)wait->go + wait->side->contend);
-    for (;;) {
-        int32_t verdict = fn(wait->lock, &wait->self->seat->waiter);
-        if (FT_LIKELY(verdict != FT_VERDICT_RETRY)) {
-            ft_wake(wait->self->seat->waiter.chain);
-            return verdict;
-        }
-        wait->side->clear_way(wait->lock);
+    const struct ft_golib *go = ft_golib();
+    ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + wait->ops->contend);
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    int32_t verdict;
+    while ((verdict = fn(wait->lock, waiter)) == FT_VERDICT_RETRY) {
+        wait->ops->clear_way(wait->lock);
     }
+    ft_wake(waiter->chain);
+    switch (verdict) {
+    case FT_VERDICT_PARK:
+        return FT_SLEEP;
+    case FT_VERDICT_NAP:
+        return FT_NAP;
+    case FT_VERDICT_GRANTED:
+        ft_consume_wakeup(wait->self);
+        break;
+    }
+    return end(wait, ACQUIRED);
 }
 
-/* Takes the thread out of the queue; its ticket stays. Acquired: it had been handed the
- * lock already. */
-static int32_t
-withdraw(const struct wait *wait, int32_t why)
+/* Takes the thread out of the queue; its ticket stays. True: it had been served before. */
+static bool
+withdraw(struct ft_waiting *wait, int32_t why)
 {
-    ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)wait->go + wait->side->withdraw);
+    const struct ft_golib *go = ft_golib();
+    ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)go + wait->ops->withdraw);
     struct ft_seat *seat = wait->self->seat;
-    int32_t verdict = fn(wait->lock, &seat->waiter, why);
-    struct ft_waiter *chain = seat->waiter.chain;
-    ft_wake(chain);
+    bool served = fn(wait->lock, &seat->waiter, why);
+    ft_wake(seat->waiter.chain);
     if (ft_state(&seat->waiter) != FT_STATE_QUEUED) {
-        /* Somebody took us out of Queued and owes a wake-up. It is a few instructions
-         * from posting it, detached or not, so this cannot last. */
-        PyThread_acquire_lock(seat->semaphore, WAIT_LOCK);
+        ft_consume_wakeup(wait->self); /* somebody took us out of Queued */
     }
     atomic_store(&seat->waiter.state, FT_STATE_IDLE);
-    return verdict;
+    return served;
 }
+
+/* ---- waking up ---- */
 
 /* Tries for a while: falling asleep and being woken again costs more than a short critical
  * section. Go learns of a success from the word. */
 static void
-try_for_a_while(const struct wait *wait)
+try_for_a_while(const struct ft_waiting *wait)
 {
     struct ft_spin spin = ft_spin_start(&wait->self->spin);
     do {
-        if (wait->side->try(wait->lock, wait->self)) {
+        if (wait->ops->try(wait->lock, wait->self)) {
             ft_spin_succeeded(&wait->self->spin);
             return;
         }
@@ -162,54 +94,42 @@ try_for_a_while(const struct wait *wait)
 
 /* A woken thread competes with those that run: it leaves the queue with the lock, or sleeps
  * on in its place. */
-static int32_t
-compete(const struct wait *wait)
+static enum ft_step
+compete(struct ft_waiting *wait)
 {
-    if (wait->side->claims) {
+    if (wait->ops->claims) {
         try_for_a_while(wait);
     }
     return contend(wait);
 }
 
-static int32_t
-woken(const struct wait *wait)
+static enum ft_step
+woken(struct ft_waiting *wait)
 {
-    struct ft_waiter *waiter = &wait->self->seat->waiter;
-    if (ft_state(waiter) == FT_STATE_GRANTED) {
-        ft_forget(waiter);
-        return FT_VERDICT_ACQUIRED;
-    }
-    return compete(wait);
+    return ft_state(&wait->self->seat->waiter) == FT_STATE_GRANTED ? end(wait, ACQUIRED) : compete(wait);
+}
+
+static enum ft_step
+time_over(struct ft_waiting *wait)
+{
+    return end(wait, withdraw(wait, FT_REASON_TIMED_OUT) ? ACQUIRED : GAVE_UP);
 }
 
 /* ---- signals ---- */
 
-int
-ft_run_handlers_waiting(struct ft_thread *self)
+static enum ft_step
+look_queued(struct ft_waiting *wait)
 {
-    if (ft_seat_push(self) < 0) {
-        return -1;
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
     }
-    int raised = PyErr_CheckSignals();
-    ft_seat_pop(self);
-    return raised;
+    if (ft_golib() != NULL) {
+        withdraw(wait, FT_REASON_INTERRUPTED);
+    }
+    return end(wait, RAISED);
 }
 
-static int32_t
-look_queued(const struct wait *wait)
-{
-    int raised = ft_run_handlers_waiting(wait->self);
-    if (ft_engine_if_loaded() == NULL) {
-        return raised < 0 ? FT_VERDICT_WITHDRAWN : FT_VERDICT_RETRY; /* a handler forked: a child */
-    }
-    if (raised == 0) {
-        return FT_VERDICT_PARK;
-    }
-    withdraw(wait, FT_REASON_INTERRUPTED);
-    return FT_VERDICT_WITHDRAWN;
-}
-
-static FT_SLOW enum ft_outcome
+static FT_SLOW int
 refuse_kept(void)
 {
     PyErr_SetString(PyExc_RuntimeError,
@@ -220,115 +140,109 @@ refuse_kept(void)
 /* Out of the queue, runs the handlers of signals that have come, then back into the old
  * place. For that moment the thread does not wait: readers that a writer kept out may go
  * in, a turn that comes up goes to the next. So it is done only when a signal has come. */
-static int32_t
-look_aside(const struct wait *wait)
+static enum ft_step
+look_aside(struct ft_waiting *wait)
 {
     struct ft_waiter *waiter = &wait->self->seat->waiter;
-    if (withdraw(wait, FT_REASON_LOOKING) == FT_VERDICT_ACQUIRED) {
-        return FT_VERDICT_ACQUIRED; /* the interpreter sees the signal as we return */
+    if (withdraw(wait, FT_REASON_LOOKING)) {
+        return end(wait, ACQUIRED); /* the interpreter sees the signal as we return */
     }
     uint64_t ticket = waiter->ticket;
     int64_t since = waiter->since;
     ft_forget(waiter);
-    ft_announce(wait->side, NULL, wait->self);
+    ft_announce_end(wait->self);
     int raised = PyErr_CheckSignals();
-    if (ft_engine_if_loaded() == NULL) {
-        return raised < 0 ? FT_VERDICT_WITHDRAWN : FT_VERDICT_RETRY; /* a handler forked: a child */
-    }
+    const struct ft_golib *go = ft_golib();
     if (raised < 0) {
-        wait->go->ft_interrupted(wait->lock);
-        return FT_VERDICT_WITHDRAWN;
+        if (go != NULL) {
+            go->ft_interrupted(wait->lock);
+        }
+        return end(wait, RAISED);
     }
-    if (wait->side->held(wait->lock, wait->self)) {
+    if (wait->ops->owned(wait->lock, wait->self)) {
         refuse_kept();
-        return FT_VERDICT_WITHDRAWN;
+        return end(wait, RAISED);
     }
-    ft_announce(wait->side, wait->lock, wait->self);
+    ft_announce(wait);
     waiter->ticket = ticket;
     waiter->since = since;
-    return contend(wait);
+    return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
 }
 
-/* ---- the loop ---- */
-
-static int32_t
-look(const struct wait *wait)
+static enum ft_step
+look(struct ft_waiting *wait)
 {
-    return wait->side->stays ? look_queued(wait) : look_aside(wait);
+    return wait->ops->stays ? look_queued(wait) : look_aside(wait);
 }
 
-/* When the nap of a notified thread that found the lock taken is over. */
-static int64_t
-nap_over(const struct wait *wait)
+/* ---- deadlocks ---- */
+
+static enum ft_step
+stuck(struct ft_waiting *wait)
 {
-    int64_t over = ft_os_now() + FT_NAP_NS;
-    return over < wait->deadline ? over : wait->deadline;
+    PyObject *circle = ft_deadlock_look(wait);
+    if (circle == NULL) {
+        return FT_SLEEP;
+    }
+    enum ft_step step;
+    if (withdraw(wait, FT_REASON_INTERRUPTED)) {
+        step = end(wait, ACQUIRED); /* a signal handler let go of a lock in the last moment */
+    }
+    else {
+        ft_announce_end(wait->self); /* the text is made by Python code, which may wait */
+        ft_forget(&wait->self->seat->waiter);
+        ft_deadlock_raise(circle);
+        step = end(wait, RAISED);
+    }
+    Py_DECREF(circle);
+    return step;
 }
 
-static int32_t
-after_nap(const struct wait *wait)
+static const struct ft_hooks hooks = {woken, compete, time_over, stuck, look};
+
+/* ---- the four ways in ---- */
+
+static struct ft_waiting
+waiting(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
-    int32_t verdict = compete(wait);
-    if (verdict == FT_VERDICT_GRANTED) {
-        PyThread_acquire_lock(wait->self->seat->semaphore, WAIT_LOCK);
-        verdict = FT_VERDICT_ACQUIRED;
-    }
-    return verdict;
+    return (struct ft_waiting){
+        .hooks = &hooks,
+        .ops = ops,
+        .lock = lock,
+        .self = self,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = ops->handed,
+        /* A time-out ends a wait by itself. */
+        .stuck_after = ops->blocked_by != NULL && deadline == FT_FOREVER ? ft_deadlock_delay() : 0,
+    };
 }
 
-/* What the end of a sleep means. FT_LOOK changes nothing: the loop looks for signals. */
-static int32_t
-after_sleep(const struct wait *wait, enum ft_slept slept, int32_t verdict)
-{
-    if (FT_UNLIKELY(ft_engine_if_loaded() == NULL)) {
-        return FT_VERDICT_RETRY; /* a handler forked, and this is the child */
-    }
-    if (slept == FT_WOKEN) {
-        return woken(wait);
-    }
-    if (slept == FT_LOOK) {
-        return verdict;
-    }
-    bool napped = verdict == FT_VERDICT_NAP && (wait->deadline == FT_FOREVER || ft_os_now() < wait->deadline);
-    return napped ? after_nap(wait) : withdraw(wait, FT_REASON_TIMED_OUT);
-}
+/* ---- waiting ---- */
 
-/* Between two sleeps the thread looks for signals once. */
+/* Waits in the queue, or wherever the wait already is at its end. */
 static enum ft_outcome
-wait_in_queue(const struct wait *wait, struct ft_waiter *chain, int32_t verdict)
+finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
 {
-    int64_t pause = FT_FIRST_LOOK;
-    bool looks = wait->interruptible && wait->self->is_main, looked = false;
-    while (verdict == FT_VERDICT_PARK || verdict == FT_VERDICT_NAP) {
-        if (looks && !looked && chain == NULL && ft_signals_pending()) {
-            verdict = look(wait);
-            looked = true;
-            continue;
-        }
-        bool naps = verdict == FT_VERDICT_NAP;
-        enum ft_slept slept = ft_sleep(wait->self, chain, wait->handed && !naps,
-                                       naps ? nap_over(wait) : wait->deadline,
-                                       wait->interruptible ? &pause : NULL);
-        chain = NULL;
-        looked = false;
-        verdict = after_sleep(wait, slept, verdict);
-    }
+    ft_wait_loop(wait, chain, step);
     ft_forget(&wait->self->seat->waiter);
-    if (verdict == FT_VERDICT_RETRY) {
-        return ft_poll(wait->side, wait->lock, wait->self, wait->deadline, wait->interruptible);
-    }
-    if (verdict == FT_VERDICT_ACQUIRED) {
+    switch (wait->end) {
+    case ACQUIRED:
         return FT_ACQUIRED;
+    case GAVE_UP:
+        return FT_TIMED_OUT;
+    case RAISED:
+        return FT_FAILED;
     }
-    return wait->interruptible && PyErr_Occurred() ? FT_FAILED : FT_TIMED_OUT;
+    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
 }
 
 static bool
-spin(const struct ft_side *side, void *lock, struct ft_thread *self)
+spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 {
     struct ft_spin spin = ft_spin_start(&self->spin);
     while (ft_spin_again(&spin)) {
-        if (side->try(lock, self)) {
+        if (ops->try(lock, self)) {
             ft_spin_succeeded(&self->spin);
             return true;
         }
@@ -338,70 +252,64 @@ spin(const struct ft_side *side, void *lock, struct ft_thread *self)
 }
 
 static enum ft_outcome
-wait_from_start(const struct wait *wait)
+wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait->side, wait->lock, wait->self);
-    enum ft_outcome outcome;
-    if (wait->go == NULL) {
-        outcome = ft_poll(wait->side, wait->lock, wait->self, wait->deadline, wait->interruptible);
-    }
-    else {
-        int32_t verdict = contend(wait);
-        outcome = verdict == FT_VERDICT_ACQUIRED ? FT_ACQUIRED : wait_in_queue(wait, NULL, verdict);
-    }
-    ft_announce(wait->side, NULL, wait->self);
+    ft_announce(wait);
+    enum ft_outcome outcome =
+        ft_golib() == NULL
+            ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
+            : finish(wait, NULL, contend(wait));
+    ft_announce_end(wait->self);
     return outcome;
 }
 
 FT_SLOW enum ft_outcome
-ft_wait(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline)
+ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
-    if (side->spins && spin(side, lock, self)) {
+    if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
     }
     /* Python code may run in both of the first, and do anything to the lock. */
-    const struct ft_engine *go = ft_engine();
+    ft_golib_load();
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
-    if (side->held != NULL && side->held(lock, self)) {
+    if (ops->owned != NULL && ops->owned(lock, self)) {
         return refuse_kept();
     }
-    if (go != NULL) {
-        go = ft_engine_if_loaded(); /* a handler may have forked */
-    }
-    struct wait wait = {go, side, lock, self, deadline, true, side->handed};
+    struct ft_waiting wait = waiting(ops, lock, self, deadline);
     return wait_from_start(&wait);
 }
 
 /* The seat is ready: it is the wait of a thread that has waited before. */
 FT_SLOW void
-ft_wait_uninterruptibly(const struct ft_side *side, void *lock, struct ft_thread *self)
+ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 {
-    struct wait wait = {ft_engine(), side, lock, self, FT_FOREVER, false, side->handed};
+    ft_golib_load();
+    struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
+    wait.interruptible = false;
     while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
 }
 
 enum ft_outcome
-ft_wait_queued(const struct ft_side *side, void *lock, struct ft_thread *self,
-               int64_t deadline)
+ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
-    ft_announce(side, lock, self);
-    struct wait wait = {ft_engine_if_loaded(), side, lock, self, deadline, true, true};
-    enum ft_outcome outcome = wait_in_queue(&wait, self->seat->waiter.chain, FT_VERDICT_PARK);
-    ft_announce(side, NULL, self);
+    struct ft_waiting wait = waiting(ops, lock, self, deadline);
+    wait.handed = true;
+    ft_announce(&wait);
+    enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
+    ft_announce_end(self);
     return outcome;
 }
 
 void
-ft_wait_moved(const struct ft_side *side, void *lock, struct ft_thread *self, bool awake)
+ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
 {
-    ft_announce(side, lock, self);
-    struct wait wait = {ft_engine_if_loaded(), side, lock, self, FT_FOREVER, false, true};
-    int32_t verdict = awake ? woken(&wait) : FT_VERDICT_PARK;
-    if (verdict != FT_VERDICT_ACQUIRED) {
-        wait_in_queue(&wait, NULL, verdict);
-    }
-    ft_announce(side, NULL, self);
+    struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
+    wait.interruptible = false;
+    wait.handed = true;
+    ft_announce(&wait);
+    finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
+    ft_announce_end(self);
 }

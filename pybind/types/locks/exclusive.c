@@ -10,7 +10,7 @@ ft_exclusive_barge(void *lock, struct ft_thread *self)
 
 /* In a forked child flags mean nothing: nobody of those who set them exists. */
 static bool
-poll(void *lock, struct ft_thread *self)
+fallback_try(void *lock, struct ft_thread *self)
 {
     _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
     uint64_t s = atomic_load(word);
@@ -18,13 +18,13 @@ poll(void *lock, struct ft_thread *self)
 }
 
 static bool
-held(void *lock, struct ft_thread *self)
+owned(void *lock, struct ft_thread *self)
 {
     return ft_exclusive_owned(lock, self);
 }
 
 static bool
-never_held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
+never_owned(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 {
     return false;
 }
@@ -37,30 +37,39 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
     }
 }
 
-#define SIDE(strict, held_)                                                    \
+static bool
+blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_exclusive_owned(lock, t);
+}
+
+#define OPS(strict, owned_, blocked_by_, what_)                         \
     {                                                                   \
         .try = ft_exclusive_barge,                                      \
-        .poll = poll,                                                   \
-        .held = (held_),                                                \
+        .fallback_try = fallback_try,                                   \
+        .owned = (owned_),                                              \
         .take_back = ft_exclusive_take_back,                            \
-        .contend = offsetof(struct ft_engine, ft_interval_contend),     \
-        .withdraw = offsetof(struct ft_engine, ft_interval_withdraw),   \
+        .contend = offsetof(struct ft_golib, ft_interval_contend),      \
+        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),    \
         .kind = FT_KIND_EXCLUSIVE,                                      \
-        .flags = FT_INTERVAL_FLAGS,                                    \
+        .flags = FT_INTERVAL_FLAGS,                                     \
         .claims = true,                                                 \
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
+        .blocked_by = (blocked_by_),                                    \
+        .what = (what_),                                                \
     }
 
-const struct ft_side ft_exclusive_side = SIDE(false, held);
-const struct ft_side ft_exclusive_strict_side = SIDE(true, held);
-const struct ft_side ft_anybodys_side = SIDE(false, never_held);
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned, blocked_by, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned, blocked_by, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, owned, blocked_by, "RLock");
+const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned, NULL, "Lock");
 
 /* Whether a release with these flags has to ask Go. */
 static inline bool
 judge(uint64_t flags, struct ft_thread *self)
 {
-    if (!ft_exclusive_just_free(flags)) {
+    if (!ft_exclusive_plain(flags)) {
         return true;
     }
     if (flags == 0 || ft_pace_on(&self->pace)) {
@@ -75,7 +84,7 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
 {
     for (;;) {
         uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
-        const struct ft_engine *go = ft_engine_if_loaded();
+        const struct ft_golib *go = ft_golib();
         if (go == NULL) {
             flags = 0; /* who polls looks at the owner only */
         }
@@ -100,7 +109,7 @@ ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
         if (self == NULL || s >> FT_OWNER_SHIFT == 0) {
             return false;
         }
-        const struct ft_engine *go = ft_engine_if_loaded();
+        const struct ft_golib *go = ft_golib();
         if (go == NULL) {
             flags = 0;
         }
@@ -123,7 +132,7 @@ ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
 {
     for (;;) {
         uint64_t s = atomic_load(&lock->word), owner = s >> FT_OWNER_SHIFT;
-        const struct ft_engine *go = ft_engine_if_loaded();
+        const struct ft_golib *go = ft_golib();
         struct ft_waiter *waiter = &self->seat->waiter;
         if (owner == 0) {
             return NULL;
@@ -137,12 +146,4 @@ ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
             return waiter->chain;
         }
     }
-}
-
-int64_t
-ft_exclusive_waiting(struct ft_interval_lock *lock)
-{
-    const struct ft_engine *go = ft_engine_if_loaded();
-    return go != NULL ? go->ft_waiting(lock, FT_KIND_EXCLUSIVE)
-                      : ft_count_waiting(lock, FT_KIND_EXCLUSIVE);
 }

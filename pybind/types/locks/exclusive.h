@@ -10,15 +10,15 @@
 
 /* Waiting for the word. The strict one is for interval 0: there the order of arrival is
  * promised, so nobody may slip in by spinning. */
-extern const struct ft_side ft_exclusive_side, ft_exclusive_strict_side;
+extern const struct ft_wait_ops ft_exclusive_ops, ft_exclusive_strict_ops, ft_rlock_ops;
 
 /* The same for a Lock: its holder may wait for it, for somebody else to release it. */
-extern const struct ft_side ft_anybodys_side;
+extern const struct ft_wait_ops ft_anybodys_ops;
 
-static inline const struct ft_side *
-ft_exclusive_side_of(const struct ft_interval_lock *lock)
+static inline const struct ft_wait_ops *
+ft_exclusive_ops_of(const struct ft_interval_lock *lock)
 {
-    return lock->interval == 0 ? &ft_exclusive_strict_side : &ft_exclusive_side;
+    return lock->interval == 0 ? &ft_exclusive_strict_ops : &ft_exclusive_ops;
 }
 
 static inline bool
@@ -28,7 +28,7 @@ ft_exclusive_owned(struct ft_interval_lock *lock, const struct ft_thread *self)
 }
 
 static inline bool
-ft_exclusive_held(struct ft_interval_lock *lock)
+ft_exclusive_locked(struct ft_interval_lock *lock)
 {
     return atomic_load(&lock->word) >> FT_OWNER_SHIFT != 0;
 }
@@ -50,7 +50,7 @@ bool ft_exclusive_barge(void *lock, struct ft_thread *self);
 
 /* Whether a release may be just that. */
 static inline bool
-ft_exclusive_just_free(uint64_t flags)
+ft_exclusive_plain(uint64_t flags)
 {
     return (FT_INTERVAL_PLAIN >> flags & 1) != 0;
 }
@@ -69,7 +69,7 @@ ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
     if ((s ^ flags) != self->owner) {
         return false;
     }
-    if (ft_exclusive_just_free(flags) && ft_pace_on(&self->pace)
+    if (ft_exclusive_plain(flags) && ft_pace_on(&self->pace)
         && ft_cas(&lock->word, s, flags)) {
         return true;
     }
@@ -93,8 +93,5 @@ ft_exclusive_unlock_any(struct ft_interval_lock *lock)
 /* Releases for an owner that goes to sleep next, and returns whom it has to wake once it
  * is detached. NULL and nothing done when nobody holds the lock. */
 struct ft_waiter *ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self);
-
-/* Those who wait. */
-int64_t ft_exclusive_waiting(struct ft_interval_lock *lock);
 
 #endif

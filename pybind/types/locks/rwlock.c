@@ -8,7 +8,7 @@
 
 /* Whether the last holder may leave without judgement. */
 static inline bool
-just_free(uint64_t flags)
+plain(uint64_t flags)
 {
     return (FT_RW_PLAIN >> flags & 1) != 0;
 }
@@ -40,7 +40,7 @@ count_readers(void *lock)
  * it to keep readers out, and clears it when it has the lock or gives up. Other polling
  * writers set it again. */
 static bool
-write_poll(void *lock, struct ft_thread *self)
+write_fallback_try(void *lock, struct ft_thread *self)
 {
     _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
     uint64_t s = atomic_load(word);
@@ -58,13 +58,13 @@ write_poll(void *lock, struct ft_thread *self)
 }
 
 static void
-write_poll_given_up(void *lock)
+write_fallback_given_up(void *lock)
 {
     atomic_fetch_and(&((struct ft_rw_lock *)lock)->word, ~(uint64_t)FT_RW_QUEUE_FLAGS);
 }
 
 static bool
-held(void *lock, struct ft_thread *self)
+owned(void *lock, struct ft_thread *self)
 {
     return ft_rw_writes(ft_rw_load(OF(lock)), self) || ft_rw_my_reads(OF(lock), self) > 0;
 }
@@ -77,19 +77,28 @@ take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(sta
     }
 }
 
-static const struct ft_side write_side = {
+/* Whoever has the lock keeps a writer out. */
+static bool
+write_blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t) || ft_rw_reads_of(OF(lock), t) > 0;
+}
+
+static const struct ft_wait_ops write_ops = {
     .try = write_try,
     .clear_way = count_readers,
-    .poll = write_poll,
-    .poll_given_up = write_poll_given_up,
-    .held = held,
+    .fallback_try = write_fallback_try,
+    .fallback_given_up = write_fallback_given_up,
+    .owned = owned,
     .take_back = take_back_write,
-    .contend = offsetof(struct ft_engine, ft_rw_contend_write),
-    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_write),
+    .contend = offsetof(struct ft_golib, ft_rw_contend_write),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_write),
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
+    .blocked_by = write_blocked_by,
+    .what = "ReaderWriterLock (write)",
 };
 
 static int
@@ -114,7 +123,7 @@ write_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     if (ft_rw_writes(ft_rw_load(lock), self)) {
         return refuse("this thread holds the write lock already; waiting for it would never end");
     }
-    return ft_wait(&write_side, &lock->lock, self, deadline);
+    return ft_wait(&write_ops, &lock->lock, self, deadline);
 }
 
 int
@@ -142,8 +151,8 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
 {
     for (;;) {
         uint64_t s = ft_rw_load(lock), flags = s & FT_RW_QUEUE_FLAGS;
-        const struct ft_engine *go = ft_engine_if_loaded();
-        if (go != NULL && !just_free(flags)) {
+        const struct ft_golib *go = ft_golib();
+        if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
             return 1;
         }
@@ -199,16 +208,26 @@ take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t sta
     }
 }
 
-static const struct ft_side read_side = {
+/* A writer keeps readers out, and so does one that waits: with a time-out it may give up. */
+static bool
+read_blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t)
+           || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
+}
+
+static const struct ft_wait_ops read_ops = {
     .try = read_try,
-    .poll = read_try,
-    .held = writes,
+    .fallback_try = read_try,
+    .owned = writes,
     .take_back = take_back_read,
-    .contend = offsetof(struct ft_engine, ft_rw_contend_read),
-    .withdraw = offsetof(struct ft_engine, ft_rw_withdraw_read),
+    .contend = offsetof(struct ft_golib, ft_rw_contend_read),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_read),
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
+    .blocked_by = read_blocked_by,
+    .what = "ReaderWriterLock (read)",
 };
 
 /* Takes one reader out of the word. The last one in front of a parked writer sends it. */
@@ -217,9 +236,9 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
 {
     for (;;) {
         uint64_t s = ft_rw_load(lock);
-        const struct ft_engine *go;
-        if (s >> FT_OWNER_SHIFT == 1 && !just_free(s & FT_RW_QUEUE_FLAGS)
-            && (go = ft_engine_if_loaded()) != NULL) {
+        const struct ft_golib *go;
+        if (s >> FT_OWNER_SHIFT == 1 && !plain(s & FT_RW_QUEUE_FLAGS)
+            && (go = ft_golib()) != NULL) {
             ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
             return;
         }
@@ -239,16 +258,16 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
         return refuse("this thread holds the write lock; use downgrade() to turn it into a "
                       "read lock");
     }
-    int outcome = ft_wait(&read_side, &lock->lock, self, deadline);
+    int outcome = ft_wait(&read_ops, &lock->lock, self, deadline);
     if (outcome == FT_ACQUIRED) {
         /* The word counts us. A signal handler that ran meanwhile has left the slots as
          * it found them, or this thread reads by now what it did not: look again. */
-        struct ft_place place = ft_read_room(self);
-        if (place.slots == NULL) {
+        struct ft_slot slot = ft_read_room(self);
+        if (slot.line == NULL) {
             uncount(lock, self);
             return -1;
         }
-        ft_read_counted(&lock->lock, place);
+        ft_read_counted(&lock->lock, slot);
     }
     return outcome;
 }
@@ -261,19 +280,19 @@ ft_rw_read(struct ft_rw *lock, int64_t deadline)
     if (FT_UNLIKELY(self == NULL)) {
         return -1;
     }
-    struct ft_place place = {&self->reads, 0};
+    struct ft_slot slot = {&self->reads, 0};
     if (FT_UNLIKELY(self->reads.used != 0)) {
-        place = ft_read_find(self, &lock->lock);
-        if (place.slots != NULL) {
-            atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
+        slot = ft_read_find(self, &lock->lock);
+        if (slot.line != NULL) {
+            atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
             return 1;
         }
-        place = ft_read_room(self);
-        if (place.slots == NULL) {
+        slot = ft_read_room(self);
+        if (slot.line == NULL) {
             return -1;
         }
     }
-    return FT_LIKELY(ft_read_try(lock, place)) ? 1 : read_slow(lock, self, deadline);
+    return FT_LIKELY(ft_read_try(lock, slot)) ? 1 : read_slow(lock, self, deadline);
 }
 
 int
@@ -283,16 +302,16 @@ ft_rw_unread(struct ft_rw *lock)
     if (FT_UNLIKELY(self == NULL)) {
         return -1;
     }
-    struct ft_place place = ft_read_find(self, &lock->lock);
-    if (FT_UNLIKELY(place.slots == NULL)) {
+    struct ft_slot slot = ft_read_find(self, &lock->lock);
+    if (FT_UNLIKELY(slot.line == NULL)) {
         return refuse("cannot release a read lock that this thread does not hold");
     }
-    uint32_t again = atomic_load_explicit(&place.slots->again[place.i], memory_order_relaxed);
+    uint32_t again = atomic_load_explicit(&slot.line->again[slot.i], memory_order_relaxed);
     if (FT_UNLIKELY(again > 0)) {
-        atomic_store_explicit(&place.slots->again[place.i], again - 1, memory_order_relaxed);
+        atomic_store_explicit(&slot.line->again[slot.i], again - 1, memory_order_relaxed);
         return 1;
     }
-    if (ft_read_clear(place)) {
+    if (ft_read_clear(slot)) {
         uncount(lock, self);
     }
     return 1;
@@ -308,7 +327,7 @@ ft_rw_rewrite(struct ft_rw *lock)
         return -1;
     }
     if (!ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER)) {
-        ft_wait_uninterruptibly(&write_side, &lock->lock, self);
+        ft_wait_uninterruptibly(&write_ops, &lock->lock, self);
     }
     return 1;
 }
@@ -320,18 +339,18 @@ ft_rw_reread(struct ft_rw *lock)
     if (self == NULL || ft_self_prepare_wait(self) < 0) {
         return -1;
     }
-    struct ft_place place = ft_read_find(self, &lock->lock);
-    if (place.slots != NULL) { /* it was released once, of several times */
-        atomic_fetch_add_explicit(&place.slots->again[place.i], 1, memory_order_relaxed);
+    struct ft_slot slot = ft_read_find(self, &lock->lock);
+    if (slot.line != NULL) { /* it was released once, of several times */
+        atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
         return 1;
     }
-    place = ft_read_room(self);
-    if (place.slots == NULL) {
+    slot = ft_read_room(self);
+    if (slot.line == NULL) {
         return -1;
     }
-    if (!ft_read_try(lock, place)) {
-        ft_wait_uninterruptibly(&read_side, &lock->lock, self);
-        ft_read_counted(&lock->lock, place);
+    if (!ft_read_try(lock, slot)) {
+        ft_wait_uninterruptibly(&read_ops, &lock->lock, self);
+        ft_read_counted(&lock->lock, slot);
     }
     return 1;
 }
@@ -348,13 +367,13 @@ ft_rw_downgrade(struct ft_rw *lock)
     if (!ft_rw_writes(ft_rw_load(lock), self)) {
         return refuse("cannot downgrade a write lock that this thread does not hold");
     }
-    struct ft_place place = ft_read_room(self);
-    if (place.slots == NULL) {
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
         return -1;
     }
     uint64_t mine = self->owner | FT_RW_WRITER;
     for (uint64_t s = ft_rw_load(lock);; s = ft_rw_load(lock)) {
-        const struct ft_engine *go = ft_engine_if_loaded();
+        const struct ft_golib *go = ft_golib();
         if (s != mine && go != NULL) {
             ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
             break;
@@ -363,13 +382,6 @@ ft_rw_downgrade(struct ft_rw *lock)
             break;
         }
     }
-    ft_read_counted(&lock->lock, place);
+    ft_read_counted(&lock->lock, slot);
     return 1;
-}
-
-int64_t
-ft_rw_waiting(struct ft_rw *lock, uint32_t kind)
-{
-    const struct ft_engine *go = ft_engine_if_loaded();
-    return go != NULL ? go->ft_waiting(&lock->lock, kind) : ft_count_waiting(&lock->lock, kind);
 }

@@ -21,7 +21,9 @@ int ft_rw_rewrite(struct ft_rw *lock);
 /* Read locks held, by all threads or by this one. */
 int64_t ft_rw_readers(struct ft_rw *lock);
 int64_t ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self);
-int64_t ft_rw_waiting(struct ft_rw *lock, uint32_t kind);
+
+/* Those of any thread. Under the registry's lock. */
+int64_t ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t);
 
 /* Called when the object goes: no record may name it afterwards. */
 void ft_rw_forget(struct ft_rw *lock);

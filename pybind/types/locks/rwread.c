@@ -19,69 +19,69 @@ counted(const struct ft_rw_lock *lock)
     return (uintptr_t)lock | FT_TAG_COUNTED;
 }
 
-static struct ft_place
+static struct ft_slot
 find_from(struct ft_slots *slots, uintptr_t wanted)
 {
     for (; slots != NULL; slots = atomic_load_explicit(&slots->more, memory_order_relaxed)) {
         for (int i = (int)slots->used - 1; i >= 0; i--) {
             uintptr_t tag = atomic_load_explicit(&slots->tag[i], memory_order_relaxed);
             if ((tag & ~FT_TAG_MASK) == wanted) {
-                return (struct ft_place){slots, i};
+                return (struct ft_slot){slots, i};
             }
         }
     }
-    return (struct ft_place){NULL, 0};
+    return (struct ft_slot){NULL, 0};
 }
 
-struct ft_place
+struct ft_slot
 ft_read_find_slow(struct ft_thread *self, const struct ft_rw_lock *lock)
 {
     return find_from(&self->reads, (uintptr_t)lock);
 }
 
-struct ft_place
+struct ft_slot
 ft_read_room(struct ft_thread *self)
 {
     struct ft_slots *slots = &self->reads;
     for (;;) {
         for (int i = 0; i < FT_SLOTS; i++) {
             if (atomic_load_explicit(&slots->tag[i], memory_order_relaxed) == 0) {
-                return (struct ft_place){slots, i};
+                return (struct ft_slot){slots, i};
             }
         }
         struct ft_slots *more = atomic_load_explicit(&slots->more, memory_order_relaxed);
         if (more == NULL && (more = ft_slots_extend(slots)) == NULL) {
-            return (struct ft_place){NULL, 0};
+            return (struct ft_slot){NULL, 0};
         }
         slots = more;
     }
 }
 
 static inline void
-occupy(struct ft_place place)
+occupy(struct ft_slot slot)
 {
-    if (place.slots->used <= (uint32_t)place.i) {
-        place.slots->used = (uint32_t)place.i + 1;
+    if (slot.line->used <= (uint32_t)slot.i) {
+        slot.line->used = (uint32_t)slot.i + 1;
     }
 }
 
 void
-ft_read_counted(struct ft_rw_lock *lock, struct ft_place place)
+ft_read_counted(struct ft_rw_lock *lock, struct ft_slot slot)
 {
-    occupy(place);
-    atomic_store_explicit(&place.slots->tag[place.i], counted(lock), memory_order_release);
+    occupy(slot);
+    atomic_store_explicit(&slot.line->tag[slot.i], counted(lock), memory_order_release);
 }
 
 /* A writer is at it. Either we take the tag back before it sees it, or it has counted us as
  * a reader already, and then that is what we are. */
 FT_SLOW bool
-ft_read_retract(struct ft_rw *lock, struct ft_place place)
+ft_read_retract(struct ft_rw *lock, struct ft_slot slot)
 {
     uintptr_t tag = published(&lock->lock);
-    if (!atomic_compare_exchange_strong(&place.slots->tag[place.i], &tag, 0)) {
+    if (!atomic_compare_exchange_strong(&slot.line->tag[slot.i], &tag, 0)) {
         return true;
     }
-    ft_read_clear(place);
+    ft_read_clear(slot);
     return false;
 }
 
@@ -104,7 +104,7 @@ maybe_bias(struct ft_rw *lock)
 }
 
 bool
-ft_read_try_slow(struct ft_rw *lock, struct ft_place place)
+ft_read_try_slow(struct ft_rw *lock, struct ft_slot slot)
 {
     for (;;) {
         uint64_t s = ft_rw_load(lock);
@@ -112,7 +112,7 @@ ft_read_try_slow(struct ft_rw *lock, struct ft_place place)
             return false;
         }
         if (ft_cas(&lock->lock.word, s, s + FT_RW_ONE_READER)) {
-            ft_read_counted(&lock->lock, place);
+            ft_read_counted(&lock->lock, slot);
             maybe_bias(lock);
             return true;
         }
@@ -166,8 +166,22 @@ ft_read_revoke(struct ft_rw *lock)
 int64_t
 ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self)
 {
-    struct ft_place place = find_from((struct ft_slots *)&self->reads, (uintptr_t)&lock->lock);
-    return place.slots == NULL ? 0 : 1 + atomic_load(&place.slots->again[place.i]);
+    struct ft_slot slot = find_from((struct ft_slots *)&self->reads, (uintptr_t)&lock->lock);
+    return slot.line == NULL ? 0 : 1 + atomic_load(&slot.line->again[slot.i]);
+}
+
+int64_t
+ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
+{
+    int64_t n = 0;
+    for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+                n += 1 + atomic_load(&s->again[i]);
+            }
+        }
+    }
+    return n;
 }
 
 int64_t
@@ -176,13 +190,7 @@ ft_rw_readers(struct ft_rw *lock)
     int64_t n = 0;
     ft_registry_lock();
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
-        for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
-            for (int i = 0; i < FT_SLOTS; i++) {
-                if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
-                    n += 1 + atomic_load(&s->again[i]);
-                }
-            }
-        }
+        n += ft_rw_reads_of(lock, t);
     }
     ft_registry_unlock();
     return n;

@@ -41,60 +41,60 @@
 #include "platform/pyver.h"
 #include "locks/rwword.h"
 
-/* A place in a record. */
-struct ft_place {
-    struct ft_slots *slots;
+/* One slot of a record. */
+struct ft_slot {
+    struct ft_slots *line;
     int i;
 };
 
-/* The slot of this thread for the lock; slots is NULL when it does not read it. */
-struct ft_place ft_read_find_slow(struct ft_thread *self, const struct ft_rw_lock *lock);
+/* The slot of this thread for the lock; line is NULL when it does not read it. */
+struct ft_slot ft_read_find_slow(struct ft_thread *self, const struct ft_rw_lock *lock);
 
 /* Most often it is the only one. */
-static inline struct ft_place
+static inline struct ft_slot
 ft_read_find(struct ft_thread *self, const struct ft_rw_lock *lock)
 {
     uintptr_t first = atomic_load_explicit(&self->reads.tag[0], memory_order_relaxed);
     if (FT_LIKELY((first & ~FT_TAG_MASK) == (uintptr_t)lock)) {
-        return (struct ft_place){&self->reads, 0};
+        return (struct ft_slot){&self->reads, 0};
     }
     return ft_read_find_slow(self, lock);
 }
 
-/* An empty slot; slots is NULL with MemoryError set when there is no memory for one. */
-struct ft_place ft_read_room(struct ft_thread *self);
+/* An empty slot; line is NULL with MemoryError set when there is no memory for one. */
+struct ft_slot ft_read_room(struct ft_thread *self);
 
 /* Tries to take a first read lock without judgement, into an empty slot. */
-bool ft_read_try_slow(struct ft_rw *lock, struct ft_place place);
+bool ft_read_try_slow(struct ft_rw *lock, struct ft_slot slot);
 
 /* Takes back a tag that was published while the bias ended. True: it reads all the same. */
-bool ft_read_retract(struct ft_rw *lock, struct ft_place place);
+bool ft_read_retract(struct ft_rw *lock, struct ft_slot slot);
 
 static inline bool
-ft_read_try(struct ft_rw *lock, struct ft_place place)
+ft_read_try(struct ft_rw *lock, struct ft_slot slot)
 {
     if (FT_UNLIKELY((ft_rw_load(lock) & FT_RW_BIAS) == 0)) {
-        return ft_read_try_slow(lock, place);
+        return ft_read_try_slow(lock, slot);
     }
-    if (place.slots->used <= (uint32_t)place.i) {
-        place.slots->used = (uint32_t)place.i + 1;
+    if (slot.line->used <= (uint32_t)slot.i) {
+        slot.line->used = (uint32_t)slot.i + 1;
     }
-    atomic_exchange(&place.slots->tag[place.i], (uintptr_t)&lock->lock | FT_TAG_PUBLISHED);
+    atomic_exchange(&slot.line->tag[slot.i], (uintptr_t)&lock->lock | FT_TAG_PUBLISHED);
     if (FT_LIKELY((ft_rw_load(lock) & FT_RW_BIAS) != 0)) {
         return true;
     }
-    return ft_read_retract(lock, place) || ft_read_try_slow(lock, place);
+    return ft_read_retract(lock, slot) || ft_read_try_slow(lock, slot);
 }
 
 /* Notes a read lock that the word counts. */
-void ft_read_counted(struct ft_rw_lock *lock, struct ft_place place);
+void ft_read_counted(struct ft_rw_lock *lock, struct ft_slot slot);
 
 /* Empties a slot. True: the word counts it, and the caller has to uncount it. */
 static inline bool
-ft_read_clear(struct ft_place place)
+ft_read_clear(struct ft_slot slot)
 {
-    struct ft_slots *slots = place.slots;
-    uintptr_t tag = atomic_exchange(&slots->tag[place.i], 0);
+    struct ft_slots *slots = slot.line;
+    uintptr_t tag = atomic_exchange(&slots->tag[slot.i], 0);
     while (slots->used > 0
            && atomic_load_explicit(&slots->tag[slots->used - 1], memory_order_relaxed) == 0) {
         slots->used--;

@@ -1,12 +1,11 @@
 /* Barrier. The word and the rounds: golib/locks/barrier.go. */
 #include "objects/args.h"
 #include "objects/family.h"
-#include "objects/patchable.h"
-#include "objects/types.h"
-#include "core/poll.h"
-#include "core/spin.h"
 #include "platform/os.h"
-#include "platform/pyver.h"
+#include "objects/patchable.h"
+#include "core/fallback.h"
+#include "core/spin.h"
+#include "objects/types.h"
 
 typedef struct {
     PyObject_HEAD
@@ -24,12 +23,13 @@ _Static_assert(offsetof(Barrier, barrier.word) == FT_WORD_OFFSET, "snapshot() co
 #define SELF(op) ((Barrier *)(op))
 #define ONE_ARRIVAL (1ULL << FT_OWNER_SHIFT)
 
-/* Only the name of what a thread waits for: a barrier's wait has a loop of its own. In a
- * forked child nobody is left of those who had arrived. */
-static const struct ft_side side = {
+/* What others see of a wait; what it does is told by the hooks. In a forked child nobody is
+ * left of those who had arrived. */
+static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = ~(uint64_t)FT_BARRIER_BROKEN,
     .stays = true,
+    .what = "Barrier",
 };
 
 static inline uint64_t
@@ -63,74 +63,81 @@ raise_broken(void)
 /* ---- with Go ---- */
 
 /* How a party's wait ended. */
-enum ended { PASSED, FAILED, ANOTHER, RAISED, IN_TIME };
+enum end { PASSED, FAILED, ANOTHER, RAISED };
 
-static enum ended
-outcome_of(struct ft_seat *seat)
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
 {
-    switch (seat->waiter.outcome) {
+    wait->end = how;
+    return FT_END;
+}
+
+/* As whoever ended the wait says. */
+static enum ft_step
+as_told(struct ft_waiting *wait)
+{
+    switch (wait->self->seat->waiter.outcome) {
     case FT_OUTCOME_PASSED:
-        return PASSED;
+        return end(wait, PASSED);
     case FT_OUTCOME_ANOTHER:
-        return ANOTHER;
+        return end(wait, ANOTHER);
     default:
-        return FAILED;
+        return end(wait, FAILED);
     }
 }
 
-static enum ended
-give_up(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int32_t why,
-        enum ended otherwise)
+/* Gives up, unless the wait has ended before: then its wake-up is on the way. */
+static int32_t
+leave(struct ft_waiting *wait, int32_t why)
 {
-    struct ft_seat *seat = thread->seat;
-    int32_t verdict = go->ft_barrier_withdraw(&self->barrier, &seat->waiter, why);
-    if (verdict == FT_VERDICT_PARK) {
-        return IN_TIME;
+    struct ft_waiter *waiter = &wait->self->seat->waiter;
+    int32_t departure = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
+    if (departure == FT_DEPARTURE_LEFT) {
+        ft_wake(waiter->chain);
     }
-    if (verdict == FT_VERDICT_WITHDRAWN) {
-        ft_wake(seat->waiter.chain);
-        return otherwise;
+    else if (departure == FT_DEPARTURE_ENDED) {
+        ft_consume_wakeup(wait->self);
     }
-    PyThread_acquire_lock(seat->semaphore, WAIT_LOCK); /* the wake-up is on its way */
-    return otherwise == RAISED ? RAISED : outcome_of(seat);
+    return departure;
 }
 
-static enum ended
-sleep_in_queue(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, int64_t deadline)
+static enum ft_step
+time_over(struct ft_waiting *wait)
 {
-    int64_t look = FT_FIRST_LOOK;
-    /* More parties than processors: somebody needs the one that we would spin on. */
-    bool soon = self->barrier.parties <= (uint64_t)ft_spinners_most + 1;
-    for (;;) {
-        switch (ft_sleep(thread, NULL, soon, deadline, &look)) {
-        case FT_WOKEN:
-            return outcome_of(thread->seat);
-        case FT_TIME_OVER: {
-            enum ended ended = give_up(self, go, thread, FT_REASON_TIMED_OUT, FAILED);
-            if (ended != IN_TIME) {
-                return ended;
-            }
-            deadline = FT_FOREVER; /* all have come, only the action is not done yet */
-            break;
-        }
-        case FT_LOOK:
-            if (ft_signals_pending() && ft_run_handlers_waiting(thread) < 0) {
-                if (ft_engine_if_loaded() == NULL) {
-                    return RAISED;
-                }
-                return give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
-            }
-            break;
-        }
-        if (ft_engine_if_loaded() == NULL) {
-            return FAILED; /* a handler forked, and this is the child: the parties are gone */
-        }
+    switch (leave(wait, FT_REASON_TIMED_OUT)) {
+    case FT_DEPARTURE_STAYS: /* all have come, only the action is not done yet */
+        wait->deadline = FT_FOREVER;
+        return FT_SLEEP;
+    case FT_DEPARTURE_LEFT:
+        return end(wait, FAILED);
     }
+    return as_told(wait);
+}
+
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
+    }
+    if (ft_golib() != NULL) {
+        leave(wait, FT_REASON_INTERRUPTED);
+    }
+    return end(wait, RAISED);
+}
+
+static const struct ft_hooks hooks = {as_told, NULL, time_over, NULL, look};
+
+static enum end
+sleep_in_queue(struct ft_waiting *wait)
+{
+    ft_wait_loop(wait, NULL, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? FAILED : (enum end)wait->end; /* there the parties are gone */
 }
 
 /* ---- without Go ---- */
 
-/* Ends the round for all who poll, and begins the next with that word. */
+/* Ends the round for all who wait without Go, and begins the next with that word. */
 static void
 end_round(Barrier *self, bool failed, uint64_t word)
 {
@@ -156,8 +163,8 @@ leave_round(Barrier *self, uint64_t round)
     }
 }
 
-static enum ended
-poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t deadline)
+static enum end
+look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t deadline)
 {
     while (__atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST) == round) {
         uint64_t s = load(self);
@@ -173,7 +180,7 @@ poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
             leave_round(self, round);
             return RAISED;
         }
-        ft_poll_nap(thread, deadline);
+        ft_fallback_nap(thread, deadline);
     }
     return atomic_load(&self->failed_rounds) >> (round % 64) & 1 ? FAILED : PASSED;
 }
@@ -182,16 +189,16 @@ poll_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
 
 /* What Arrive answered, from Go or from the same steps without it. */
 struct arrival {
-    int32_t verdict;
+    int32_t how; /* FT_ARRIVAL_… */
     uint64_t number; /* its own, of a party that has to wait; the round's, of the last one */
 };
 
 static struct arrival
-arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t *polled_round)
+arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t *fallback_round)
 {
     struct arrival arrival;
     if (go != NULL) {
-        arrival.verdict = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
+        arrival.how = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
         arrival.number = thread->seat->waiter.number;
         return arrival;
     }
@@ -199,30 +206,30 @@ arrive(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint
         uint64_t s = load(self), arrived = s >> FT_OWNER_SHIFT;
         bool last = arrived + 1 == self->barrier.parties;
         uint64_t round = __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
-        arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
-        *polled_round = round;
+        arrival = (struct arrival){FT_ARRIVAL_WAITS, last ? round : arrived};
+        *fallback_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
-            arrival.verdict = FT_VERDICT_WITHDRAWN;
+            arrival.how = FT_ARRIVAL_BROKEN;
             return arrival;
         }
         if ((s & FT_BARRIER_FULL) != 0) {
-            ft_poll_nap(thread, FT_FOREVER);
+            ft_fallback_nap(thread, FT_FOREVER);
         }
         else if (ft_cas(&self->barrier.word, s, last ? s | FT_BARRIER_FULL : s + ONE_ARRIVAL)) {
-            arrival.verdict = last ? FT_VERDICT_ACQUIRED : FT_VERDICT_PARK;
+            arrival.how = last ? FT_ARRIVAL_LAST : FT_ARRIVAL_WAITS;
             return arrival;
         }
     }
 }
 
 static bool
-open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
-        int32_t verdict = go->ft_barrier_open(&self->barrier, waiter, round);
+        bool opened = go->ft_barrier_open(&self->barrier, waiter, round);
         ft_wake(waiter->chain);
-        return verdict == FT_VERDICT_ACQUIRED;
+        return opened;
     }
     if (self->barrier.round != round) {
         return false;
@@ -234,7 +241,7 @@ open(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64
 static void
 fail(Barrier *self, struct ft_thread *thread, bool broken)
 {
-    const struct ft_engine *go = ft_engine();
+    const struct ft_golib *go = ft_golib_load();
     if (go != NULL) {
         ft_release_slow(broken ? go->ft_barrier_break : go->ft_barrier_reset, &self->barrier, thread);
     }
@@ -245,7 +252,7 @@ fail(Barrier *self, struct ft_thread *thread, bool broken)
 
 /* For the last party, whose action failed. */
 static void
-fail_round(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+fail_round(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     if (go != NULL) {
         go->ft_barrier_fail(&self->barrier, &thread->seat->waiter, round);
@@ -258,12 +265,12 @@ fail_round(Barrier *self, const struct ft_engine *go, struct ft_thread *thread, 
 
 /* The last party: runs the action, then lets everybody pass. */
 static int
-complete(PyObject *op, const struct ft_engine *go, struct ft_thread *thread, uint64_t round)
+complete(PyObject *op, const struct ft_golib *go, struct ft_thread *thread, uint64_t round)
 {
     Barrier *self = SELF(op);
     if (self->action != NULL) {
         PyObject *result = PyObject_CallNoArgs(self->action);
-        go = ft_engine_if_loaded(); /* the action may have forked, and this be the child */
+        go = ft_golib(); /* the action may have forked, and this be the child */
         if (result == NULL) {
             PyObject *raised = PyErr_GetRaisedException();
             fail_round(self, go, thread, round);
@@ -281,23 +288,33 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
 {
     Barrier *self = SELF(op);
     for (;;) {
-        const struct ft_engine *go = ft_engine();
+        const struct ft_golib *go = ft_golib_load();
         uint64_t round = 0;
         struct arrival arrival = arrive(self, go, thread, &round);
         int64_t deadline, now = ft_os_now();
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
         }
-        if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
+        if (arrival.how == FT_ARRIVAL_BROKEN) {
             return raise_broken();
         }
-        if (arrival.verdict == FT_VERDICT_ACQUIRED) {
+        if (arrival.how == FT_ARRIVAL_LAST) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
-        ft_announce(&side, &self->barrier, thread);
-        enum ended ended = go != NULL ? sleep_in_queue(self, go, thread, deadline)
-                                      : poll_for_round(self, thread, round, deadline);
-        ft_announce(&side, NULL, thread);
+        struct ft_waiting wait = {
+            .hooks = &hooks,
+            .ops = &ops,
+            .lock = &self->barrier,
+            .self = thread,
+            .deadline = deadline,
+            .interruptible = true,
+            /* More parties than processors: somebody needs the one that we would spin on. */
+            .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
+        };
+        ft_announce(&wait);
+        enum end ended = go != NULL ? sleep_in_queue(&wait)
+                                    : look_for_round(self, thread, round, deadline);
+        ft_announce_end(thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;
@@ -522,9 +539,12 @@ barrier_clear(PyObject *op)
 static void
 barrier_dealloc(PyObject *op)
 {
+    PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, barrier_dealloc) /* an action may be the wait() of another, and so on */
     ft_patchable_abandon(op, &SELF(op)->dict);
     barrier_clear(op);
     ft_object_dealloc(op);
+    Py_TRASHCAN_END
 }
 
 PyDoc_STRVAR(barrier_doc,

@@ -3,23 +3,33 @@
  * With a Lock, RLock or IntervalLock of this package the whole wait is done here: a
  * notified thread sleeps on in the queue of the lock. Any other lock is used by its
  * methods, as threading.Condition uses them. */
+#include "core/deadlock.h"
 #include "objects/args.h"
 #include "objects/condlock.h"
-#include "objects/patchable.h"
-#include "objects/types.h"
-#include "core/poll.h"
 #include "platform/os.h"
-#include "platform/pyver.h"
+#include "objects/patchable.h"
+#include "core/fallback.h"
+#include "objects/types.h"
 
 _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot() counts on it");
 
 #define SELF(op) ((Condition *)(op))
 
-/* Only the name of what a thread waits for: a condition's wait has a loop of its own. */
-static const struct ft_side side = {
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_CONDITION_PARKED,
-    .stays = true,
+/* What others see of a wait; what it does is told by the hooks. */
+#define OPS(moves_to_)                \
+    {                                 \
+        .kind = FT_KIND_EXCLUSIVE,    \
+        .flags = FT_CONDITION_PARKED, \
+        .stays = true,                \
+        .what = "Condition",          \
+        .moves_to = (moves_to_),      \
+    }
+
+static const struct ft_wait_ops ops_with[] = {
+    [FOREIGN] = OPS(NULL),
+    [LOCK] = OPS(NULL),
+    [RLOCK] = OPS(&ft_rlock_ops),
+    [INTERVAL] = OPS(&ft_exclusive_ops),
 };
 
 static FT_SLOW PyObject *
@@ -31,8 +41,10 @@ refuse_unmade(PyObject *op)
 
 /* ---- waiting ---- */
 
+#define OF(word) ((Condition *)((char *)(word) - offsetof(Condition, condition)))
+
 /* How the queueing of a wait ended. */
-enum ended {
+enum end {
     NOTIFIED, /* it has to take the lock */
     MOVED,    /* it is in the queue of the lock, or a wake-up from there is on its way */
     COMING,   /* it was woken there: to compete for the lock, or holding it */
@@ -40,62 +52,73 @@ enum ended {
     RAISED,
 };
 
-/* Leaves the queue of the condition, unless somebody notified us before. */
-static enum ended
-give_up(Condition *self, const struct ft_engine *go, struct ft_thread *thread, int32_t why,
-        enum ended otherwise)
+static enum ft_step
+end(struct ft_waiting *wait, enum end how)
 {
-    struct ft_seat *seat = thread->seat;
-    if (go->ft_condition_withdraw(&self->condition, &seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
-        return otherwise;
-    }
-    if (self->kind != FOREIGN && atomic_load(&seat->waiter.key) != (uintptr_t)&self->condition) {
-        return MOVED;
-    }
-    PyThread_acquire_lock(seat->semaphore, WAIT_LOCK); /* the wake-up is on its way */
-    return NOTIFIED;
+    wait->end = how;
+    return FT_END;
 }
 
-static enum ended
-sleep_in_queue(Condition *self, const struct ft_engine *go, struct ft_thread *thread,
-               struct ft_waiter *chain, int64_t deadline)
+/* Whether the waiter is in the queue of the lock by now, or was. A foreign lock has none. */
+static bool
+moved(const struct ft_waiting *wait)
 {
-    struct ft_waiter *waiter = &thread->seat->waiter;
-    int64_t look = FT_FIRST_LOOK;
-    for (;; chain = NULL) {
-        switch (ft_sleep(thread, chain, true, deadline, &look)) {
-        case FT_WOKEN:
-            return self->kind == FOREIGN || atomic_load(&waiter->key) == (uintptr_t)&self->condition
-                       ? NOTIFIED
-                       : COMING;
-        case FT_TIME_OVER:
-            return give_up(self, go, thread, FT_REASON_TIMED_OUT, EXPIRED);
-        case FT_LOOK:
-            if (!ft_signals_pending()) {
-                break;
-            }
-            if (go->ft_condition_aside(&self->condition, waiter) != FT_VERDICT_PARK) {
-                return give_up(self, go, thread, FT_REASON_LOOKING, NOTIFIED);
-            }
-            if (ft_run_handlers_waiting(thread) == 0) {
-                break;
-            }
-            if (ft_engine_if_loaded() == NULL) {
-                return RAISED;
-            }
-            /* Notified or not: the exception ends the wait. */
-            enum ended ended = give_up(self, go, thread, FT_REASON_INTERRUPTED, RAISED);
-            return ended == NOTIFIED ? RAISED : ended;
-        }
-        if (ft_engine_if_loaded() == NULL) {
-            return NOTIFIED; /* a handler forked, and this is the child: look for oneself */
-        }
-    }
+    return OF(wait->lock)->kind != FOREIGN
+           && atomic_load(&wait->self->seat->waiter.key) != (uintptr_t)wait->lock;
 }
+
+/* Leaves the queue of the condition, unless somebody notified us before. */
+static enum ft_step
+leave(struct ft_waiting *wait, int32_t why, enum end otherwise, enum end if_notified)
+{
+    if (!ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why)) {
+        return end(wait, otherwise);
+    }
+    if (moved(wait)) {
+        return end(wait, MOVED);
+    }
+    ft_consume_wakeup(wait->self);
+    return end(wait, if_notified);
+}
+
+static enum ft_step
+woken(struct ft_waiting *wait)
+{
+    return end(wait, moved(wait) ? COMING : NOTIFIED);
+}
+
+static enum ft_step
+time_over(struct ft_waiting *wait)
+{
+    return leave(wait, FT_REASON_TIMED_OUT, EXPIRED, NOTIFIED);
+}
+
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    if (!ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter)) {
+        return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
+    }
+    if (ft_run_handlers_waiting(wait->self) == 0) {
+        return FT_SLEEP;
+    }
+    /* Notified or not: the exception ends the wait. */
+    return ft_golib() == NULL ? end(wait, RAISED) : leave(wait, FT_REASON_INTERRUPTED, RAISED, RAISED);
+}
+
+/* It has to come back with the lock, so it never raises; but its line is to be known. */
+static enum ft_step
+stuck(struct ft_waiting *wait)
+{
+    Py_XDECREF(ft_deadlock_look(wait));
+    return FT_SLEEP;
+}
+
+static const struct ft_hooks hooks = {woken, NULL, time_over, stuck, look};
 
 /* Without Go there is no queue: look for a notification now and then. Others' counts too. */
-static enum ended
-poll_for_notification(Condition *self, struct ft_thread *thread, uint64_t before, int64_t deadline)
+static enum end
+look_for_notification(Condition *self, struct ft_thread *thread, uint64_t before, int64_t deadline)
 {
     while (atomic_load(&self->notified) == before) {
         if (deadline != FT_FOREVER && ft_os_now() >= deadline) {
@@ -104,35 +127,65 @@ poll_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
         if (ft_run_handlers_waiting(thread) < 0) {
             return RAISED;
         }
-        ft_poll_nap(thread, deadline);
+        ft_fallback_nap(thread, deadline);
     }
     return NOTIFIED;
 }
 
-/* The caller holds the lock; it holds it again afterwards. */
-static enum ended
-wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved,
-              int *failed)
+/* The wait of a thread that is queued, or has to look by itself. In a child that a signal
+ * handler forked nobody of the parent can notify: it looks for itself at once. */
+static enum end
+sleep_in_queue(struct ft_waiting *wait, struct ft_waiter *chain)
 {
-    const struct ft_engine *go = ft_engine();
+    ft_wait_loop(wait, chain, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait->end;
+}
+
+/* The lock could not be released: out of the queue again. The exception stays. */
+static void
+unqueue(Condition *self, struct ft_thread *thread)
+{
+    const struct ft_golib *go = ft_golib();
+    struct ft_waiter *waiter = &thread->seat->waiter;
+    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING)) {
+        ft_consume_wakeup(thread);
+    }
+}
+
+/* The caller holds the lock, and holds it no more afterwards, unless failed is -1. */
+static enum end
+wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed)
+{
+    const struct ft_golib *go = ft_golib_load();
     uint64_t before = atomic_load(&self->notified);
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
-    ft_announce(&side, &self->condition, thread);
+    struct ft_waiting wait = {
+        .hooks = &hooks,
+        .ops = &ops_with[self->kind],
+        .lock = &self->condition,
+        .self = thread,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = true,
+        .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
+    };
+    ft_announce(&wait);
     struct ft_waiter *chain;
-    int released = ft_condlock_release(self, thread, saved, &chain);
-    go = ft_engine_if_loaded(); /* the lock's methods may have forked, and this be the child */
-    if (released < 0) {
-        enum ended ended = go == NULL ? RAISED : give_up(self, go, thread, FT_REASON_LOOKING, RAISED);
-        ft_announce(&side, NULL, thread);
+    enum end ended = RAISED;
+    *failed = ft_condlock_release(self, thread, saved, &chain);
+    if (*failed < 0) {
+        unqueue(self, thread);
         ft_forget(&thread->seat->waiter);
-        *failed = -1;
-        return ended;
     }
-    enum ended ended = go == NULL ? poll_for_notification(self, thread, before, deadline)
-                                  : sleep_in_queue(self, go, thread, chain, deadline);
-    ft_announce(&side, NULL, thread);
+    else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
+        ended = sleep_in_queue(&wait, chain);
+    }
+    else {
+        ended = look_for_notification(self, thread, before, deadline);
+    }
+    ft_announce_end(thread);
     return ended;
 }
 
@@ -145,13 +198,13 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     if (ft_self_prepare_wait(thread) < 0) {
         return -1;
     }
-    enum ended ended = wait_unlocked(self, thread, deadline, &saved, &failed);
+    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed);
     if (failed < 0) {
         return -1; /* the lock could not be released, so it is still held */
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_exclusive_side_of(word_of(self)), word_of(self), thread, ended == COMING);
+        ft_wait_moved(ops_of(self), word_of(self), thread, ended == COMING);
         PyErr_SetRaisedException(raised);
     }
     else {
@@ -209,7 +262,7 @@ condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
 static FT_SLOW int
 notify_slow(Condition *self, struct ft_thread *thread, uint64_t n)
 {
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     if (go == NULL) {
         atomic_fetch_add(&self->notified, 1);
         return 0;
@@ -228,7 +281,7 @@ notify_slow(Condition *self, struct ft_thread *thread, uint64_t n)
 static inline PyObject *
 notify_owned(PyObject *op, struct ft_thread *thread, uint64_t n)
 {
-    bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_engine_if_loaded() == NULL;
+    bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_golib() == NULL;
     if (waited_for && n > 0) {
         notify_slow(SELF(op), thread, n);
     }

@@ -76,7 +76,7 @@ ft_condlock_is_owned(Condition *self, struct ft_thread *thread)
 {
     switch (self->kind) {
     case LOCK:
-        return ft_exclusive_held(word_of(self)); /* any thread may release it */
+        return ft_exclusive_locked(word_of(self)); /* any thread may release it */
     case RLOCK:
     case INTERVAL:
         return ft_exclusive_owned(word_of(self), thread);
@@ -130,7 +130,7 @@ ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *save
         return 0;
     }
     if (!ft_exclusive_lock_fast(word_of(self), thread)) {
-        ft_wait_uninterruptibly(ft_exclusive_side_of(word_of(self)), word_of(self), thread);
+        ft_wait_uninterruptibly(ops_of(self), word_of(self), thread);
     }
     return 0;
 }

@@ -35,6 +35,15 @@ word_of(Condition *self)
     return (struct ft_interval_lock *)((char *)self->lock + FT_WORD_OFFSET);
 }
 
+/* How a thread waits for the lock of ours. */
+static inline const struct ft_wait_ops *
+ops_of(Condition *self)
+{
+    return self->kind == RLOCK  ? &ft_rlock_ops
+           : self->kind == LOCK ? &ft_anybodys_ops
+                                : ft_exclusive_ops_of(word_of(self));
+}
+
 /* Calls a method of the lock that may be missing. 1 with the result, 0 without the method,
  * -1 with an exception set. */
 int ft_condlock_call_optional(Condition *self, const char *name, PyObject *arg, PyObject **result);

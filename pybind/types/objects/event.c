@@ -33,16 +33,17 @@ try(void *event, struct ft_thread *Py_UNUSED(self))
     return (atomic_load(&((struct ft_event *)event)->word) & FT_EVENT_SET) != 0;
 }
 
-static const struct ft_side side = {
+static const struct ft_wait_ops ops = {
     .try = try,
-    .poll = try,
-    .contend = offsetof(struct ft_engine, ft_event_await),
-    .withdraw = offsetof(struct ft_engine, ft_event_withdraw),
+    .fallback_try = try,
+    .contend = offsetof(struct ft_golib, ft_event_await),
+    .withdraw = offsetof(struct ft_golib, ft_event_withdraw),
     .kind = FT_KIND_SHARED,
     .flags = FT_EVENT_PARKED,
     .spins = true,
     .handed = true,
     .stays = true,
+    .what = "Event",
 };
 
 static PyObject *
@@ -69,7 +70,7 @@ raise_flag_slow(Event *self)
     if (thread == NULL) {
         return -1;
     }
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     if (go != NULL) {
         ft_release_slow(go->ft_event_set, &self->event, thread);
     }
@@ -108,7 +109,7 @@ await_flag(Event *self, PyObject *timeout)
     if (thread == NULL) {
         return NULL;
     }
-    int outcome = ft_wait(&side, &self->event, thread, ft_deadline_in(ns));
+    int outcome = ft_wait(&ops, &self->event, thread, ft_deadline_in(ns));
     return outcome < 0 ? NULL : PyBool_FromLong(outcome);
 }
 

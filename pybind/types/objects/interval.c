@@ -3,7 +3,7 @@
 #include "platform/clock.h"
 #include "objects/family.h"
 #include "objects/lockobj.h"
-#include "core/poll.h"
+#include "core/fallback.h"
 #include "objects/types.h"
 
 #include <math.h>
@@ -53,7 +53,7 @@ lock_slow(IntervalLock *self, struct ft_thread *thread, int64_t deadline)
                         "never end");
         return FT_FAILED;
     }
-    int outcome = ft_wait(ft_exclusive_side_of(&self->lock), &self->lock, thread, deadline);
+    int outcome = ft_wait(ft_exclusive_ops_of(&self->lock), &self->lock, thread, deadline);
     if (outcome == FT_ACQUIRED) {
         restart(self);
     }
@@ -104,7 +104,7 @@ static FT_SLOW PyObject *
 refuse(IntervalLock *self, const char *doing)
 {
     return PyErr_Format(PyExc_RuntimeError,
-                        !ft_exclusive_held(&self->lock)
+                        !ft_exclusive_locked(&self->lock)
                             ? "%s an IntervalLock that nobody holds"
                             : "%s an IntervalLock that another thread holds; only its owner may",
                         doing);
@@ -148,7 +148,7 @@ interval_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 
 /* Without Go nobody can be handed the lock; who polls for it gets a chance to take it. */
 static int
-cede_by_polling(IntervalLock *self, struct ft_thread *thread)
+cede_without_go(IntervalLock *self, struct ft_thread *thread)
 {
     if (ft_count_waiting(&self->lock, FT_KIND_EXCLUSIVE) == 0) {
         return FT_ACQUIRED;
@@ -157,27 +157,26 @@ cede_by_polling(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     atomic_store(&self->lock.word, 0);
-    ft_poll_make_room(&self->lock, &self->lock.word, FT_KIND_EXCLUSIVE);
-    return ft_wait(ft_exclusive_side_of(&self->lock), &self->lock, thread, FT_FOREVER);
+    ft_fallback_make_room(&self->lock, &self->lock.word, FT_KIND_EXCLUSIVE);
+    return ft_wait(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER);
 }
 
 /* The caller owns the lock. -1 with an exception set: then it does not any more. */
 static FT_SLOW int
 cede_slow(IntervalLock *self, struct ft_thread *thread)
 {
-    const struct ft_engine *go = ft_engine_if_loaded();
+    const struct ft_golib *go = ft_golib();
     int outcome;
     if (go == NULL) {
-        outcome = cede_by_polling(self, thread);
+        outcome = cede_without_go(self, thread);
     }
     else if (ft_self_prepare_wait(thread) < 0) {
         return FT_FAILED;
     }
     else {
-        int32_t verdict = go->ft_interval_cede(&self->lock, &thread->seat->waiter);
-        outcome = verdict == FT_VERDICT_ACQUIRED
-                      ? FT_ACQUIRED
-                      : ft_wait_queued(ft_exclusive_side_of(&self->lock), &self->lock, thread, FT_FOREVER);
+        outcome = go->ft_interval_cede(&self->lock, &thread->seat->waiter)
+                      ? ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER)
+                      : FT_ACQUIRED;
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         self->lost_by = thread->owner;
@@ -189,7 +188,7 @@ static inline PyObject *
 do_cede(IntervalLock *self, struct ft_thread *thread)
 {
     uint64_t s = atomic_load(&self->lock.word);
-    bool waited_for = (s & FT_INTERVAL_PARKED) != 0 || ft_engine_polls();
+    bool waited_for = (s & FT_INTERVAL_PARKED) != 0 || ft_golib_missing();
     if (FT_UNLIKELY(waited_for) && cede_slow(self, thread) < 0) {
         return NULL;
     }
@@ -243,7 +242,7 @@ interval_poll(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 interval_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(ft_exclusive_held(&SELF(op)->lock));
+    return PyBool_FromLong(ft_exclusive_locked(&SELF(op)->lock));
 }
 
 static PyObject *
@@ -259,7 +258,7 @@ interval_repr(PyObject *op)
         return NULL;
     }
     PyObject *repr = PyUnicode_FromFormat("<%s locked owner=%U waiters=%lld at %p>", name, owner,
-                                          (long long)ft_exclusive_waiting(&SELF(op)->lock), op);
+                                          (long long)ft_waiting_for(&SELF(op)->lock, FT_KIND_EXCLUSIVE), op);
     Py_DECREF(owner);
     return repr;
 }

@@ -76,13 +76,13 @@ rlock_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
 /* ---- taking and releasing ---- */
 
 static FT_SLOW int
-lock_slow(const struct ft_side *side, struct ft_interval_lock *lock, struct ft_thread *self,
+lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *lock, struct ft_thread *self,
           int64_t deadline)
 {
     if (ft_exclusive_barge(lock, self)) {
         return FT_ACQUIRED;
     }
-    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(side, lock, self, deadline);
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(ops, lock, self, deadline);
 }
 
 int
@@ -93,7 +93,7 @@ ft_lock_take(PyObject *op, int64_t deadline)
         return FT_FAILED;
     }
     return ft_exclusive_lock_fast(&LOCK(op)->lock, self) ? FT_ACQUIRED
-                                                         : lock_slow(&ft_anybodys_side, &LOCK(op)->lock, self, deadline);
+                                                         : lock_slow(&ft_anybodys_ops, &LOCK(op)->lock, self, deadline);
 }
 
 static int
@@ -119,7 +119,7 @@ ft_rlock_take(PyObject *op, int64_t deadline)
         return FT_ACQUIRED;
     }
     return ft_exclusive_owned(lock, self) ? rlock_again(RLOCK(op))
-                                          : lock_slow(&ft_exclusive_side, lock, self, deadline);
+                                          : lock_slow(&ft_rlock_ops, lock, self, deadline);
 }
 
 int
@@ -209,7 +209,7 @@ rlock_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(
 static PyObject *
 locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(ft_exclusive_held(&LOCK(op)->lock));
+    return PyBool_FromLong(ft_exclusive_locked(&LOCK(op)->lock));
 }
 
 static PyObject *
@@ -247,7 +247,7 @@ repr(PyObject *op, const unsigned long *count)
     }
     PyObject *text = PyUnicode_FromFormat("<locked %s object owner=%U%s waiters=%lld at %p>",
                                           Py_TYPE(op)->tp_name, owner, counted,
-                                          (long long)ft_exclusive_waiting(&LOCK(op)->lock), op);
+                                          (long long)ft_waiting_for(&LOCK(op)->lock, FT_KIND_EXCLUSIVE), op);
     Py_DECREF(owner);
     return text;
 }
@@ -340,7 +340,7 @@ rlock_acquire_restore(PyObject *op, PyObject *state)
         return NULL;
     }
     if (!ft_exclusive_lock_fast(&RLOCK(op)->lock, self)) {
-        ft_wait_uninterruptibly(&ft_exclusive_side, &RLOCK(op)->lock, self);
+        ft_wait_uninterruptibly(&ft_rlock_ops, &RLOCK(op)->lock, self);
     }
     ft_rlock_restore(op, count - 1);
     Py_RETURN_NONE;

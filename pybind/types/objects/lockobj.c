@@ -1,7 +1,6 @@
 #include "objects/lockobj.h"
 
-#include "core/engine.h"
-#include "core/wait.h"
+#include "core/golib.h"
 #include "objects/types.h"
 
 void
@@ -32,13 +31,6 @@ ft_repr_owner(uint64_t word)
         return PyUnicode_FromString("ended");
     }
     return PyUnicode_FromFormat("%lu", ident);
-}
-
-long long
-ft_waiting_for(void *lock, uint32_t kind)
-{
-    const struct ft_engine *go = ft_engine_if_loaded();
-    return go != NULL ? go->ft_waiting(lock, kind) : ft_count_waiting(lock, kind);
 }
 
 PyObject *

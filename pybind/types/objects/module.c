@@ -1,11 +1,13 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
-#include "core/engine.h"
-#include "core/thread.h"
+#include "core/golib.h"
+#include "core/deadlock.h"
 #include "objects/family.h"
 #include "objects/lockobj.h"
 #include "objects/patchable.h"
 #include "objects/process.h"
 #include "objects/rwtype.h"
+#include "core/spin.h"
+#include "core/thread.h"
 #include "objects/types.h"
 
 #include <string.h>
@@ -86,7 +88,7 @@ locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 static PyObject *
 locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(ft_engine_if_loaded() != NULL);
+    return PyBool_FromLong(ft_golib() != NULL);
 }
 
 static PyObject *
@@ -99,7 +101,32 @@ locks_waiting(PyObject *m, PyObject *condition)
     return PyLong_FromLongLong(ft_condition_waiting(condition));
 }
 
+static PyObject *
+locks_set_deadlocks(PyObject *Py_UNUSED(m), PyObject *args)
+{
+    int action;
+    long long after;
+    if (!PyArg_ParseTuple(args, "iL:set_deadlocks", &action, &after)) {
+        return NULL;
+    }
+    atomic_store(&ft_deadlock_after, after);
+    atomic_store(&ft_deadlock_action, action);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+locks_get_deadlocks(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return Py_BuildValue("iL", atomic_load(&ft_deadlock_action), (long long)atomic_load(&ft_deadlock_after));
+}
+
 static PyMethodDef functions[] = {
+    {"set_deadlocks", locks_set_deadlocks, METH_VARARGS,
+     PyDoc_STR("set_deadlocks($module, action, after, /)\n--\n\n"
+               "Say what threads do that wait for each other: 0 nothing, 1 report, 2 raise, when\n"
+               "they have waited for that many nanoseconds. It holds for waits that begin later.")},
+    {"get_deadlocks", locks_get_deadlocks, METH_NOARGS,
+     PyDoc_STR("get_deadlocks($module, /)\n--\n\nReturn (action, after) of set_deadlocks.")},
     {"threads", locks_threads, METH_NOARGS,
      PyDoc_STR("threads($module, /)\n--\n\n"
                "Return {id: ident}: threading.get_ident() of each thread that has touched a\n"

@@ -2,7 +2,7 @@
  * knows what each has to forget. */
 #include "objects/process.h"
 
-#include "core/engine.h"
+#include "core/golib.h"
 #include "locks/exclusive.h"
 #include "platform/clock.h"
 #include "platform/os.h"
@@ -36,10 +36,10 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     if (given && key != (uintptr_t)lock) {
         ft_exclusive_take_back((void *)key, t, state); /* moved there from a Condition */
     }
-    else if (given && seat->waiting_side->take_back != NULL) {
-        seat->waiting_side->take_back(lock, t, state);
+    else if (given && seat->waiting_ops->take_back != NULL) {
+        seat->waiting_ops->take_back(lock, t, state);
     }
-    atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_side->flags);
+    atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_ops->flags);
 }
 
 /* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
@@ -60,13 +60,13 @@ after_fork_in_child(void)
 {
     ft_registry_after_fork(forget_thread);
     atomic_store(&ft_spinning, 0);
-    ft_engine_after_fork_in_child();
+    ft_golib_after_fork_in_child();
 }
 
 static void
 before_fork(void)
 {
-    ft_engine_before_fork();
+    ft_golib_before_fork();
     ft_registry_lock();
 }
 
@@ -74,7 +74,7 @@ static void
 after_fork_in_parent(void)
 {
     ft_registry_unlock();
-    ft_engine_after_fork_in_parent();
+    ft_golib_after_fork_in_parent();
 }
 
 static bool initialized;

@@ -79,7 +79,7 @@ rw_readers(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 rw_writers_waiting(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyLong_FromLongLong(ft_rw_waiting(SELF(op), FT_KIND_EXCLUSIVE));
+    return PyLong_FromLongLong(ft_waiting_for(&SELF(op)->lock, FT_KIND_EXCLUSIVE));
 }
 
 static PyObject *
@@ -136,7 +136,7 @@ rw_repr(PyObject *op)
 {
     struct ft_rw *self = SELF(op);
     uint64_t s = ft_rw_load(self);
-    long long waiting = ft_rw_waiting(self, FT_KIND_EXCLUSIVE) + ft_rw_waiting(self, FT_KIND_SHARED);
+    long long waiting = ft_waiting_for(&self->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&self->lock, FT_KIND_SHARED);
     if ((s & FT_RW_WRITER) != 0) {
         return repr_writing(op, s, waiting);
     }

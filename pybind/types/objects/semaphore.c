@@ -51,7 +51,7 @@ try(void *lock, struct ft_thread *Py_UNUSED(self))
 }
 
 static bool
-held(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
+never_owned(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 {
     return false; /* who has a permit may wait for another */
 }
@@ -64,17 +64,18 @@ take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
     }
 }
 
-static const struct ft_side side = {
+static const struct ft_wait_ops ops = {
     .try = try,
-    .poll = try,
-    .held = held,
+    .fallback_try = try,
+    .owned = never_owned,
     .take_back = take_back,
-    .contend = offsetof(struct ft_engine, ft_semaphore_contend),
-    .withdraw = offsetof(struct ft_engine, ft_semaphore_withdraw),
+    .contend = offsetof(struct ft_golib, ft_semaphore_contend),
+    .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw),
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .what = "Semaphore",
 };
 
 static inline bool
@@ -101,7 +102,7 @@ take_slow(Semaphore *self, bool blocking, PyObject *timeout)
         return FT_TIMED_OUT;
     }
     struct ft_thread *thread = ft_self();
-    return thread == NULL ? FT_FAILED : ft_wait(&side, &self->permits, thread, ft_deadline_in(ns));
+    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, ft_deadline_in(ns));
 }
 
 static inline int
@@ -136,7 +137,7 @@ give_odd(Semaphore *self, uint64_t n, uint64_t most)
 
 /* Somebody waits: Go hands the permits over. */
 static FT_SLOW int
-give_slow(Semaphore *self, const struct ft_engine *go, uint64_t n)
+give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
 {
     struct ft_thread *thread = ft_self();
     if (thread == NULL) {
@@ -144,7 +145,7 @@ give_slow(Semaphore *self, const struct ft_engine *go, uint64_t n)
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
     uint64_t most = most_of(self);
-    if (go->ft_semaphore_release(&self->permits, waiter, n, most) != FT_VERDICT_ACQUIRED) {
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, most)) {
         return refuse_release(most);
     }
     ft_wake(waiter->chain);
@@ -160,8 +161,8 @@ give(Semaphore *self, uint64_t n)
         if (FT_UNLIKELY(permits > most || n > most - permits)) {
             return give_odd(self, n, most);
         }
-        const struct ft_engine *go;
-        if (FT_UNLIKELY((s & FT_SEMAPHORE_PARKED) != 0) && (go = ft_engine_if_loaded()) != NULL) {
+        const struct ft_golib *go;
+        if (FT_UNLIKELY((s & FT_SEMAPHORE_PARKED) != 0) && (go = ft_golib()) != NULL) {
             return give_slow(self, go, n);
         }
         if (FT_LIKELY(atomic_compare_exchange_weak(&self->permits.word, &s,

@@ -1,8 +1,8 @@
 /* Condition.wait_for: the waits of a loop, with one timeout over all of them. */
 #include "objects/args.h"
 #include "objects/condlock.h"
-#include "objects/patchable.h"
 #include "platform/os.h"
+#include "objects/patchable.h"
 
 /* The timeout as it was given; judged when the first wait begins, which starts its time. */
 struct limit {

@@ -2,13 +2,12 @@ package locks
 
 import (
 	"context"
+	"sync"
 
 	"ft_utils/golib/parking"
 )
 
-// The goroutines' side of ReaderWriterLock. Goroutines have no identity, so a
-// goroutine must not read twice: a writer that comes in between would wait for it,
-// and it for the writer (as with sync.RWMutex).
+// ReaderWriterLock for goroutines; the policy is that of rwlock.go.
 
 type readSide struct{ l *ReaderWriterLock }
 type writeSide struct{ l *ReaderWriterLock }
@@ -18,12 +17,12 @@ func (p readSide) contend(w *parking.Waiter) Verdict {
 	parking.Wake(chain)
 	return v
 }
-func (p readSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p readSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawRead(w, why)
 }
 
 func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
-func (p writeSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p writeSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.l.WithdrawWrite(w, why)
 }
 
@@ -41,16 +40,20 @@ func (l *ReaderWriterLock) TryRLock() bool {
 	}
 }
 
-// RLock takes a read lock.
+// RLock takes a read lock. A goroutine that reads must not call it again: a writer that
+// comes in between would wait for the first read lock, and the second for the writer (as
+// with sync.RWMutex).
 func (l *ReaderWriterLock) RLock() {
 	if !l.TryRLock() {
 		l.rlockSlow(nil)
 	}
 }
 
-// RLockContext takes a read lock, or returns the cause of ctx's end and has changed
-// nothing.
+// RLockContext takes a read lock, or returns the cause of ctx's end.
 func (l *ReaderWriterLock) RLockContext(ctx context.Context) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	if l.TryRLock() {
 		return nil
 	}
@@ -101,9 +104,12 @@ func (l *ReaderWriterLock) Lock() {
 	}
 }
 
-// LockContext takes the write lock, or returns the cause of ctx's end and has
-// changed nothing.
+// LockContext takes the write lock, or returns the cause of ctx's end. A writer that
+// gives up lets in the readers that it kept out.
 func (l *ReaderWriterLock) LockContext(ctx context.Context) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	if l.TryLock() {
 		return nil
 	}
@@ -149,6 +155,15 @@ func (l *ReaderWriterLock) DowngradeLock() {
 	}
 	parking.Wake(l.Downgrade())
 }
+
+// RLocker is the read side of the lock as a sync.Locker: a [GoCondition] can wait with it.
+func (l *ReaderWriterLock) RLocker() sync.Locker { return readSide{l} }
+
+// Lock is RLock, for RLocker.
+func (p readSide) Lock() { p.l.RLock() }
+
+// Unlock is RUnlock, for RLocker.
+func (p readSide) Unlock() { p.l.RUnlock() }
 
 // Readers is the number of read locks, 0 while a writer has the lock; it may be
 // outdated at once.

@@ -2,19 +2,20 @@
  *
  * There is no queue: a thread looks, sleeps a little, looks again. Correct, bounded in
  * what it burns, and not fair. */
-#ifndef FT_POLL_H
-#define FT_POLL_H
+#ifndef FT_FALLBACK_H
+#define FT_FALLBACK_H
 
 #include "core/wait.h"
 
-enum ft_outcome ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self,
-                        int64_t deadline, bool interruptible);
+/* As ft_wait; with interruptible false signals wait. */
+enum ft_outcome ft_fallback_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                                 int64_t deadline, bool interruptible);
 
 /* A short sleep between two looks, shorter when the deadline is near. */
-void ft_poll_nap(struct ft_thread *self, int64_t deadline);
+void ft_fallback_nap(struct ft_thread *self, int64_t deadline);
 
 /* Lets others take a lock that was just released, if somebody waits for it: returns when
  * `word` has an owner, or after a little while. */
-void ft_poll_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind);
+void ft_fallback_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind);
 
 #endif

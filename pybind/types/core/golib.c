@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* dladdr */
-#include "core/engine.h"
+#include "core/golib.h"
 
 #include "platform/guest.h"
 
@@ -14,16 +14,16 @@
 enum state { ABSENT, LOADING, READY, BROKEN, LOST };
 
 static _Atomic(int) state;
-static struct ft_engine engine; /* constant once the state is READY */
+static struct ft_golib exports; /* constant once the state is READY */
 static char error[512];         /* constant once the state is BROKEN */
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 const char *
-ft_engine_path(void)
+ft_golib_path(void)
 {
     static char path[PATH_MAX]; /* written the same by everybody */
     Dl_info self;
-    if (dladdr(&engine, &self) == 0 || self.dli_fname == NULL) {
+    if (dladdr(&exports, &self) == 0 || self.dli_fname == NULL) {
         return "";
     }
     const char *base = strrchr(self.dli_fname, '/');
@@ -40,15 +40,15 @@ resolve(void *library)
     int32_t (*abi)(void);
     *(void **)&abi = dlsym(library, "ft_abi");
     if (abi == NULL || abi() != FT_ABI) {
-        snprintf(error, sizeof error, "%s is of another version; reinstall the package", ft_engine_path());
+        snprintf(error, sizeof error, "%s is of another version; reinstall the package", ft_golib_path());
         return false;
     }
-#define FT_EXPORT_RESOLVE(name, result, parameters) *(void **)&engine.name = dlsym(library, #name);
+#define FT_EXPORT_RESOLVE(name, result, parameters) *(void **)&exports.name = dlsym(library, #name);
     FT_EXPORTS(FT_EXPORT_RESOLVE)
 #undef FT_EXPORT_RESOLVE
-#define FT_EXPORT_MISSING(name, result, parameters) || engine.name == NULL
+#define FT_EXPORT_MISSING(name, result, parameters) || exports.name == NULL
     if (false FT_EXPORTS(FT_EXPORT_MISSING)) {
-        snprintf(error, sizeof error, "%s lacks an export; reinstall the package", ft_engine_path());
+        snprintf(error, sizeof error, "%s lacks an export; reinstall the package", ft_golib_path());
         return false;
     }
     return true;
@@ -61,7 +61,7 @@ load(void)
     ft_guest_quiet(&before); /* the threads of the probe take no signals either */
     void *library = NULL;
     if (ft_guest_room(error, sizeof error)) {
-        library = dlopen(ft_engine_path(), RTLD_NOW | RTLD_LOCAL);
+        library = dlopen(ft_golib_path(), RTLD_NOW | RTLD_LOCAL);
         if (library == NULL) {
             const char *why = dlerror();
             snprintf(error, sizeof error, "%s; reinstall the package", why == NULL ? "dlopen failed" : why);
@@ -105,44 +105,44 @@ load_once(void)
     }
 }
 
-const struct ft_engine *
-ft_engine(void)
+const struct ft_golib *
+ft_golib_load(void)
 {
     int s = atomic_load(&state);
     if (FT_UNLIKELY(s == ABSENT || s == LOADING)) {
         load_once();
         s = atomic_load(&state);
     }
-    return FT_LIKELY(s == READY) ? &engine : NULL;
+    return FT_LIKELY(s == READY) ? &exports : NULL;
 }
 
-const struct ft_engine *
-ft_engine_if_loaded(void)
+const struct ft_golib *
+ft_golib(void)
 {
-    return atomic_load(&state) == READY ? &engine : NULL;
+    return atomic_load(&state) == READY ? &exports : NULL;
 }
 
 bool
-ft_engine_polls(void)
+ft_golib_missing(void)
 {
     int s = atomic_load(&state);
     return s == LOST || s == BROKEN;
 }
 
 void
-ft_engine_before_fork(void)
+ft_golib_before_fork(void)
 {
     pthread_mutex_lock(&loading);
 }
 
 void
-ft_engine_after_fork_in_parent(void)
+ft_golib_after_fork_in_parent(void)
 {
     pthread_mutex_unlock(&loading);
 }
 
 void
-ft_engine_after_fork_in_child(void)
+ft_golib_after_fork_in_child(void)
 {
     pthread_mutex_init(&loading, NULL);
     if (atomic_load(&state) != ABSENT) {

@@ -2,64 +2,14 @@ package locks
 
 import (
 	"context"
-	"sync"
 
 	"ft_utils/golib/parking"
 )
 
-// The goroutines' side of IntervalLock. It sleeps on channels; the policy is that
-// of interval.go.
-
-// sleepers keeps waiters between waits. Each wait gets an id of its own, because
-// the id stays in the word for as long as the lock is held.
-var sleepers = sync.Pool{New: func() any { return parking.NewWaiter(0) }}
-
-func newSleeper() *parking.Waiter {
-	w := sleepers.Get().(*parking.Waiter)
-	w.ID = ids.Add(1)
-	return w
-}
-
-// policy is what waiting needs of a lock.
-type policy interface {
-	contend(w *parking.Waiter) Verdict
-	withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter)
-}
-
-// sleep waits until w, which v says is parked, has the lock or ctx is done.
-func sleep(ctx context.Context, p policy, w *parking.Waiter, v Verdict) error {
-	var done <-chan struct{}
-	if ctx != nil {
-		done = ctx.Done()
-	}
-	for v == Park {
-		select {
-		case <-w.Ready():
-			v = p.contend(w)
-		case <-done:
-			return giveUpSleep(ctx, p, w)
-		}
-	}
-	sleepers.Put(w)
-	return nil
-}
-
-func giveUpSleep(ctx context.Context, p policy, w *parking.Waiter) error {
-	v, chain := p.withdraw(w, TimedOut)
-	parking.Wake(chain) // first: w's own wake-up may take its time
-	if w.State.Load() != parking.Queued {
-		<-w.Ready() // it is owed and on its way
-	}
-	w.Forget()
-	sleepers.Put(w)
-	if v == Acquired {
-		return nil
-	}
-	return context.Cause(ctx)
-}
+// IntervalLock for goroutines; the policy is that of interval.go.
 
 func (l *IntervalLock) contend(w *parking.Waiter) Verdict { return l.Contend(w) }
-func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return l.Withdraw(w, why)
 }
 
@@ -89,10 +39,12 @@ func (l *IntervalLock) Lock() {
 	}
 }
 
-// LockContext takes the lock, or returns the cause of ctx's end and has changed
-// nothing. When both happen at once either may be returned.
+// LockContext takes the lock, or returns the cause of ctx's end.
 func (l *IntervalLock) LockContext(ctx context.Context) error {
-	if l.word.cas(0, anonymous<<OwnerShift) {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	if l.TryLock() {
 		return nil
 	}
 	return l.lockSlow(ctx)
@@ -127,6 +79,20 @@ func (l *IntervalLock) unlockSlow() {
 	}
 }
 
+// unlockToSleep is Unlock for a holder that sleeps next, so it hands the lock to the
+// longest waiter. It does nothing when nobody holds the lock.
+func (l *IntervalLock) unlockToSleep() {
+	for owner := l.Owner(); owner != 0; owner = l.Owner() {
+		if l.word.cas(owner<<OwnerShift, 0) {
+			return
+		}
+		if released, chain := l.YieldFrom(owner); released {
+			parking.Wake(chain)
+			return
+		}
+	}
+}
+
 // Cede hands the lock to the one that has waited longest and returns when the
 // caller has it again. When nobody waits it returns at once. It panics when nobody
 // holds the lock.
@@ -139,9 +105,13 @@ func (l *IntervalLock) Cede() {
 		return
 	}
 	w := newSleeper()
-	v, chain := l.CedeTo(w)
+	ceded, chain := l.CedeTo(w)
+	if !ceded {
+		sleepers.Put(w)
+		return
+	}
 	parking.Wake(chain)
-	_ = sleep(nil, l, w, v)
+	_ = sleep(nil, l, w, Park)
 }
 
 // Poll cedes when the turn of the longest waiter has come. (A goroutine's Lock does

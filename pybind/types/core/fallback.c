@@ -1,15 +1,15 @@
-#include "core/poll.h"
+#include "core/fallback.h"
 
 #include "platform/os.h"
 
 /* From what a wake-up costs up to what a person does not notice. */
 #define SHORTEST_US 50
 #define LONGEST_US 1000
-/* Ten of the longest sleeps: everybody who polls has looked by then. */
+/* Ten of the longest sleeps: every waiting thread has looked by then. */
 #define ROOM_US (10 * LONGEST_US)
 
-/* Sleeps detached; a signal ends it early. The semaphore is never posted here: it is but
- * an interruptible, portable way to sleep. */
+/* Sleeps detached; a signal ends it early. The semaphore is never posted here: it is an
+ * interruptible, portable way to sleep. */
 static void
 nap(struct ft_thread *self, int64_t us)
 {
@@ -19,7 +19,7 @@ nap(struct ft_thread *self, int64_t us)
 }
 
 void
-ft_poll_nap(struct ft_thread *self, int64_t deadline)
+ft_fallback_nap(struct ft_thread *self, int64_t deadline)
 {
     int64_t us = SHORTEST_US * 4;
     if (deadline != FT_FOREVER) {
@@ -30,18 +30,18 @@ ft_poll_nap(struct ft_thread *self, int64_t deadline)
 }
 
 enum ft_outcome
-ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t deadline,
-        bool interruptible)
+ft_fallback_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                 int64_t deadline, bool interruptible)
 {
     int64_t us = SHORTEST_US;
-    while (!side->poll(lock, self)) {
+    while (!ops->fallback_try(lock, self)) {
         int64_t left = FT_FOREVER;
         if (deadline != FT_FOREVER) {
             left = deadline - ft_os_now();
         }
         if (left <= 0 || (interruptible && ft_run_handlers_waiting(self) < 0)) {
-            if (side->poll_given_up != NULL) {
-                side->poll_given_up(lock);
+            if (ops->fallback_given_up != NULL) {
+                ops->fallback_given_up(lock);
             }
             return left <= 0 ? FT_TIMED_OUT : FT_FAILED;
         }
@@ -52,7 +52,7 @@ ft_poll(const struct ft_side *side, void *lock, struct ft_thread *self, int64_t 
 }
 
 void
-ft_poll_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind)
+ft_fallback_make_room(const void *lock, const _Atomic(uint64_t) *word, uint32_t kind)
 {
     struct ft_thread *self = ft_current;
     int64_t end = ft_os_now() + (int64_t)ROOM_US * 1000;

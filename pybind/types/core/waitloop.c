@@ -1,0 +1,204 @@
+#include "core/waitloop.h"
+
+#include "core/spin.h"
+#include "platform/os.h"
+#include "platform/pyver.h"
+
+#include <stdlib.h>
+
+/* A signal that comes after the thread looked and before it sleeps does not end the sleep. So
+ * the main thread, the one that runs handlers, wakes up to look again: soon at first, since
+ * that is when it may have happened, then ever more rarely. */
+#define FIRST_LOOK ((int64_t)10 * 1000 * 1000)
+#define LAST_LOOK ((int64_t)1000 * 1000 * 1000)
+
+void
+ft_wake(struct ft_waiter *chain)
+{
+    while (chain != NULL) {
+        struct ft_waiter *waiter = chain;
+        chain = waiter->wake_next; /* first: a woken thread may be gone at once */
+        PyThread_release_lock((PyThread_type_lock)waiter->token);
+    }
+}
+
+void
+ft_forget(struct ft_waiter *waiter)
+{
+    waiter->ticket = 0;
+    atomic_store(&waiter->state, FT_STATE_IDLE);
+}
+
+void
+ft_announce(const struct ft_waiting *wait)
+{
+    struct ft_seat *seat = wait->self->seat;
+    if (FT_UNLIKELY(seat->where != NULL)) { /* of an earlier wait */
+        ft_registry_lock();
+        free(seat->where);
+        seat->where = NULL;
+        seat->doomed = seat->reported = false;
+        ft_registry_unlock();
+    }
+    seat->waiting_ops = wait->ops;
+    seat->untimed = wait->deadline == FT_FOREVER;
+    seat->may_raise = wait->interruptible;
+    atomic_fetch_add(&seat->waits, 1);
+    atomic_store(&seat->waiting_for, wait->lock);
+}
+
+void
+ft_announce_end(struct ft_thread *self)
+{
+    atomic_fetch_add(&self->seat->waits, 1);
+    atomic_store(&self->seat->waiting_for, NULL);
+}
+
+void
+ft_consume_wakeup(struct ft_thread *self)
+{
+    PyThread_acquire_lock(self->seat->semaphore, WAIT_LOCK);
+}
+
+int
+ft_run_handlers_waiting(struct ft_thread *self)
+{
+    if (ft_seat_push(self) < 0) {
+        return -1;
+    }
+    int raised = PyErr_CheckSignals();
+    ft_seat_pop(self);
+    return raised;
+}
+
+/* ---- sleeping ---- */
+
+/* How one sleep ended. */
+enum slept { WOKEN, TIME_OVER, LOOK, STUCK };
+
+/* What wakes a thread besides its wake-up and its deadline. */
+struct alarms {
+    int64_t look;  /* when to look for signals, in nanoseconds of sleep; 0: never */
+    int64_t stuck; /* as in struct ft_waiting, in nanoseconds of sleep; 0: never */
+    int64_t slept; /* without being woken */
+};
+
+/* How long to sleep, and what the end of that time will mean. */
+static int64_t
+patience(int64_t until, const struct alarms *alarms, enum slept *meaning)
+{
+    int64_t ns = FT_FOREVER;
+    *meaning = TIME_OVER;
+    if (until != FT_FOREVER) {
+        int64_t now = ft_os_now();
+        ns = until > now ? until - now : 0;
+    }
+    if (alarms->look != 0 && ns > alarms->look) {
+        ns = alarms->look;
+        *meaning = LOOK;
+    }
+    if (alarms->stuck != 0 && ns > alarms->stuck - alarms->slept) {
+        ns = alarms->stuck - alarms->slept;
+        *meaning = STUCK;
+    }
+    return ns;
+}
+
+/* The time of an alarm has passed: the next comes later. */
+static void
+rang(struct alarms *alarms, enum slept which, int64_t ns)
+{
+    alarms->slept += ns;
+    if (which == LOOK) {
+        alarms->look = alarms->look >= LAST_LOOK / 4 ? LAST_LOOK : alarms->look * 4;
+    }
+    else if (which == STUCK) {
+        alarms->stuck *= 2;
+    }
+}
+
+/* Waking comes after detaching: those whom we hand over to would otherwise wake only to wait
+ * for the GIL that we still hold. */
+static enum slept
+sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool handed, int64_t until,
+               struct alarms *alarms)
+{
+    enum slept slept;
+    PyThread_type_lock semaphore = wait->self->seat->semaphore;
+    Py_BEGIN_ALLOW_THREADS
+    ft_wake(chain);
+    if (handed && ft_spin_asleep(&wait->self->spin, semaphore)) {
+        Py_BLOCK_THREADS
+        return WOKEN;
+    }
+    int64_t ns = patience(until, alarms, &slept);
+    PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
+    switch (PyThread_acquire_lock_timed(semaphore, us, wait->interruptible)) {
+    case PY_LOCK_ACQUIRED:
+        slept = WOKEN;
+        break;
+    case PY_LOCK_INTR:
+        slept = LOOK;
+        break;
+    case PY_LOCK_FAILURE:
+        rang(alarms, slept, ns);
+        break;
+    }
+    Py_END_ALLOW_THREADS
+    return slept;
+}
+
+/* ---- the loop ---- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sleeps once. A sleep that a signal, or the time to look for one, has ended changes nothing:
+ * the loop looks before the next. */
+static enum ft_step
+sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, struct alarms *alarms)
+{
+    bool naps = step == FT_NAP;
+    int64_t until = naps ? earlier(ft_os_now() + FT_NAP_NS, wait->deadline) : wait->deadline;
+    enum slept slept = sleep_detached(wait, chain, wait->handed && !naps, until, alarms);
+    if (FT_UNLIKELY(ft_golib() == NULL)) {
+        return step; /* the loop ends */
+    }
+    switch (slept) {
+    case WOKEN:
+        return wait->hooks->woken(wait);
+    case LOOK:
+        return step;
+    case STUCK:
+        return wait->hooks->stuck(wait);
+    case TIME_OVER:
+        break;
+    }
+    return naps && until < wait->deadline ? wait->hooks->napped(wait) : wait->hooks->time_over(wait);
+}
+
+void
+ft_wait_loop(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
+{
+    bool looks = wait->interruptible && wait->self->is_main, looked = false;
+    struct alarms alarms = {looks ? FIRST_LOOK : 0, wait->stuck_after, 0};
+    while (step != FT_END) {
+        /* Once between two sleeps. Those of the chain must not wait for handlers. */
+        if (looks && !looked && chain == NULL && ft_signals_pending()) {
+            step = wait->hooks->look(wait);
+            looked = true;
+        }
+        else {
+            step = sleep_once(wait, chain, step, &alarms);
+            chain = NULL;
+            looked = false;
+        }
+        if (step != FT_END && ft_golib() == NULL) {
+            wait->end = FT_END_IN_CHILD;
+            return;
+        }
+    }
+}
