@@ -262,6 +262,39 @@ print("ok")
     )
 
 
+def test_number_that_lets_go_of_the_lock() -> None:
+    """Comparing it runs code of its own, which is not the time to wait or to notify any more."""
+    runs(
+        """
+class Careless(float):
+    def __gt__(self, other):
+        condition.release()
+        return True
+def refused(call, *args):
+    condition.acquire()
+    try:
+        call(*args)
+        raise AssertionError("it went on without the lock")
+    except RuntimeError:
+        pass
+for lock in (Lock(), RLock(), threading.RLock()):
+    condition = Condition(lock)
+    refused(condition.wait, Careless(1))
+    refused(condition.wait_for, lambda: False, Careless(1))
+    with Puppet() as waiter:
+        future = waiter.start(wait_holding, condition)
+        until(lambda: condition._waiters)
+        refused(condition.notify, Careless(1))
+        with condition:
+            condition.notify()
+        future.result(LIMIT)
+    assert condition.acquire(blocking=False)
+    condition.release()
+print("ok")
+"""
+    )
+
+
 @pytest.mark.parametrize("method", ["release", "acquire", "_release_save", "_acquire_restore", "_is_owned"])
 def test_lock_that_fails(method: str) -> None:
     """An exception of the lock's own comes through, and no waiter is left in the queue."""

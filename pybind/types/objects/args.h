@@ -19,6 +19,13 @@ int ft_gather(const char *method, const char *const *names, int n, PyObject *con
 int ft_is_less(PyObject *number, long limit);
 int ft_is_greater(PyObject *number, long limit);
 
+/* Whether looking at an argument may have run Python code, which may have done anything. */
+static inline bool
+ft_runs_code(PyObject *number)
+{
+    return number != NULL && number != Py_None && !PyFloat_CheckExact(number) && !PyLong_CheckExact(number);
+}
+
 /* Whether one is whole: 1 with it in *n, UINT64_MAX when it is too large for that; 0, or -1
  * with an exception set. It is not negative. */
 int ft_whole(PyObject *number, uint64_t *n);

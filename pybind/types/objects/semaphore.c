@@ -446,8 +446,10 @@ static PyMethodDef semaphore_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* What threading's subclass defines anew; the rest is inherited. */
+/* What threading's subclass defines anew; the rest is inherited, but for acquire: the
+ * interpreter calls methods of the very class sooner than inherited ones. */
 static PyMethodDef bounded_methods[] = {
+    {"acquire", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_doc},
     {"release", FT_FASTCALL(semaphore_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
     {NULL, NULL, 0, NULL},
 };
