@@ -1,6 +1,8 @@
 # The commands of the project; `make help` lists them. All of them set up what they need, once.
 
-FLAVOURS := 3.13 3.13t
+EVERY := 3.13 3.13t
+# Those that a command is for, as in `make conformance FLAVOURS=3.13t`.
+FLAVOURS := $(EVERY)
 # Any Python 3 will do: it only runs scripts/interpreters.py, which finds or builds the two that matter.
 PYTHON ?= python3
 # What one example may take, and one run of the Python tests; a hang must end.
@@ -14,13 +16,16 @@ STUBS := ft_utils.synchronization
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help dev pytest examples test sanitize wheels bench plot lint header clean FORCE
+.PHONY: help dev pytest examples test soak conformance sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make dev        build what has changed straight into .venv/, in seconds (no wheel)'
 	@echo 'make pytest     then run one test: T=tests/test_fork.py or T="-k fork" (F=3.13t for one build)'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
+	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
+	@echo 'make conformance'
+	@echo '                the tests of CPython and of eight projects on our names (SUITES=… FLAVOURS=…; docs/conformance.md)'
 	@echo 'make sanitize   the C types under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
@@ -35,10 +40,8 @@ help:
 ENVIRONMENTS := $(FLAVOURS:%=.venv/%/.made)
 
 # A stamp whose result has gone (an interpreter removed from the cache, an emptied dist/) is worth nothing.
-$(shell for f in $(FLAVOURS); do \
-	test -x .venv/$$f/bin/python || rm -f .venv/$$f/.[a-z]*; \
-	ls dist/*-cp313-cp$$(echo $$f | tr -d .)-*.whl >/dev/null 2>&1 || rm -f build/wheel-$$f/.made; \
-done)
+$(shell for f in $(EVERY) $(EVERY:%=%-conformance); do test -x .venv/$$f/bin/python || rm -f .venv/$$f/.[a-z]*; done; \
+	for f in $(EVERY); do ls dist/*-cp313-cp$$(echo $$f | tr -d .)-*.whl >/dev/null 2>&1 || rm -f build/wheel-$$f/.made; done)
 
 # One call makes both interpreters, because it builds them side by side.
 build/interpreters: scripts/interpreters.py
@@ -60,7 +63,7 @@ define GROUP_RULE
 	@.venv/$1/bin/python -m pip install --quiet --group $$*
 	@touch $$@
 endef
-$(foreach f,$(FLAVOURS),$(eval $(call GROUP_RULE,$f)))
+$(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 
 # --- wheels ----------------------------------------------------------------------------------------------------
 
@@ -97,7 +100,7 @@ build/wheel-$1/.made: build/sdist/.made .venv/$1/.made
 		dist/*-cp313-cp$(subst .,,$1)-*.whl
 	@touch $$@
 endef
-$(foreach f,$(FLAVOURS),$(eval $(call WHEEL_RULE,$f)))
+$(foreach f,$(EVERY),$(eval $(call WHEEL_RULE,$f)))
 
 INSTALLED := $(FLAVOURS:%=.venv/%/.installed)
 
@@ -173,6 +176,52 @@ test: check-go lint check-installed check-stubs
 		$(call PYTEST,3.13t) > build/pytest-3.13t.log 2>&1; code=$$?; wait; \
 		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
 		exit $$(( code | $$(cat build/pytest-3.13.code) ))
+
+# Not a part of `make test`: it takes an hour and more. What is flaky on a busy machine is a defect, of a test or of a lock.
+ROUNDS ?= 10
+BUSY ?= 4
+SOAK_SECONDS ?= 2400
+soak: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
+	@.venv/$(firstword $(FLAVOURS))/bin/python scripts/soak.py --rounds $(ROUNDS) --busy $(BUSY) --seconds $(SOAK_SECONDS) \
+		$(FLAVOURS:%=.venv/%/bin/python) -- $(PYTEST_ARGS)
+
+# Not a part of `make test` either: some fifteen minutes. The environments are of their own, since every Python process
+# that is started in them may have threading's names replaced.
+.venv/%-conformance/.made: | build/interpreters
+	@echo "environment .venv/$*-conformance"
+	@interpreter=$$($(PYTHON) scripts/interpreters.py $*) && "$$interpreter" -m venv --clear .venv/$*-conformance
+	@.venv/$*-conformance/bin/python -m pip install --quiet 'pip>=25.1'
+	@touch $@
+
+build/conformance/sdists/.made: pyproject.toml .venv/3.13-conformance/.group-conformance
+	@echo 'sdists of other projects'
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@.venv/3.13-conformance/bin/python -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
+		--dest $(@D) --group conformance-projects
+	@touch $@
+
+# SQLAlchemy does without its C code, whose compiler would be one more thing to pin.
+define CONFORMANCE_RULE
+.venv/$1-conformance/.projects: build/conformance/sdists/.made .venv/$1-conformance/.group-conformance
+	@echo 'installing other projects into .venv/$1-conformance'
+	@DISABLE_SQLALCHEMY_CEXT=1 .venv/$1-conformance/bin/python -m pip install --quiet --no-index --no-deps --use-pep517 \
+		--no-build-isolation --force-reinstall build/conformance/sdists/*.tar.gz
+	@touch $$@
+
+.venv/$1-conformance/.installed: build/wheel-$1/.made .venv/$1-conformance/.made
+	@echo 'installing the wheel into .venv/$1-conformance'
+	@.venv/$1-conformance/bin/python -m pip install --quiet --no-index --no-deps --force-reinstall \
+		dist/*-cp313-cp$(subst .,,$1)-*.whl
+	@touch $$@
+endef
+$(foreach f,$(EVERY),$(eval $(call CONFORMANCE_RULE,$f)))
+
+SUITES ?=
+JOBS ?= 2
+conformance: $(FLAVOURS:%=.venv/%-conformance/.projects) $(FLAVOURS:%=.venv/%-conformance/.installed)
+	@.venv/$(firstword $(FLAVOURS))-conformance/bin/python scripts/conformance --work build/conformance \
+		--sdists build/conformance/sdists --jobs $(JOBS) --suites '$(SUITES)' \
+		$(foreach f,$(FLAVOURS),$f=.venv/$f-conformance/bin/python)
 
 # Not a part of `make test`: it takes eight minutes, and some more to build a third interpreter, once, for the thread sanitizer.
 sanitize: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)

@@ -5,6 +5,7 @@ before that, and in a child forked after that, there is nothing to report and it
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ft_utils import _locks
@@ -67,3 +68,34 @@ def snapshot() -> list[Wait]:
         Wait(w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"])
         for w in waits
     ]
+
+
+class Waiters(Sequence[int]):
+    """Who waits for a Condition, now and whenever it is looked at (Condition._waiters).
+
+    threading.get_ident() of each, the one that has waited longest first; 0 where it is not known. It can be counted
+    and read, and not be changed.
+    """
+
+    def __init__(self, condition):
+        self._condition = condition
+
+    def _idents(self) -> list[int]:
+        count = len(self)
+        try:
+            found = [wait.thread for wait in snapshot() if wait.lock == id(self._condition)]
+        except ImportError:  # a subinterpreter without the module of queues
+            found = []
+        return found + [0] * (count - len(found))  # nor are there queues where threads poll
+
+    def __len__(self) -> int:
+        return _locks.waiting(self._condition)
+
+    def __getitem__(self, index):
+        return self._idents()[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._idents())
+
+    def __repr__(self) -> str:
+        return f"Waiters({self._idents()})"

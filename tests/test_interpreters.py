@@ -1,6 +1,9 @@
-"""scripts/interpreters.py: what it reads from apt's sources, and what it answers to an unusable explicit variable."""
+"""scripts/interpreters.py and interpreter_build.py: which candidates are fit, what is read from apt's sources, and
+what is answered to an unusable explicit variable.
+"""
 
-import importlib.util
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +16,22 @@ SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "interpreters.py"
 
 @pytest.fixture(scope="module")
 def interpreters():
-    spec = importlib.util.spec_from_file_location("interpreters", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    yield from scripts_module("interpreters")
+
+
+@pytest.fixture(scope="module")
+def building():
+    yield from scripts_module("interpreter_build")
+
+
+def scripts_module(name):
+    """The module by its name, from the scripts' directory, which is on the path no longer than that takes."""
+    before = list(sys.path)
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.path[:] = before
 
 
 DEB822 = """\
@@ -54,8 +67,8 @@ signed-by:
 """
 
 
-def test_deb822_sources(interpreters):
-    first, security, one, two = interpreters.parse_deb822(DEB822)
+def test_deb822_sources(building):
+    first, security, one, two = building.parse_deb822(DEB822)
     assert first == (
         "http://mirror.invalid/debian",
         ("bookworm", "bookworm-updates"),
@@ -68,7 +81,7 @@ def test_deb822_sources(interpreters):
     assert one.signed_by.splitlines()[1:] == [" .", " mQINBFppfbQ", " -----END PGP PUBLIC KEY BLOCK-----"]
 
 
-def test_one_line_sources(interpreters):
+def test_one_line_sources(building):
     text = """\
 # deb http://off.invalid/debian bookworm main
 deb http://plain.invalid/debian bookworm main contrib # why
@@ -78,20 +91,20 @@ deb [arch=amd64 http://broken.invalid/debian bookworm main
 rpm http://other.invalid/debian bookworm main
 
 """
-    assert interpreters.parse_one_line(text) == [
+    assert building.parse_one_line(text) == [
         ("http://plain.invalid/debian", ("bookworm",), ("main", "contrib"), ""),
         ("http://signed.invalid/debian", ("trixie",), ("main",), "/a.gpg /b.gpg"),
         ("http://source.invalid/debian", ("sid",), ("main",), "/a.gpg"),
     ]
 
 
-def test_the_debian_archive_is_told_from_others(interpreters):
+def test_the_debian_archive_is_told_from_others(building):
     def source(uri, suite, *components):
-        return interpreters.AptSource(uri, (suite,), components, "")
+        return building.AptSource(uri, (suite,), components, "")
 
     vendor = source("http://vendor.invalid/apt", "bookworm", "main")
     debian = source("http://mirror.invalid/debian/", "bookworm", "main")
-    chosen = interpreters.debian_archives(
+    chosen = building.debian_archives(
         [
             vendor,
             source("cdrom:[Debian 12]/", "bookworm", "main"),
@@ -105,20 +118,20 @@ def test_the_debian_archive_is_told_from_others(interpreters):
     assert chosen == [debian, vendor]
 
 
-def test_sources_of_both_formats_are_found(interpreters, tmp_path):
+def test_sources_of_both_formats_are_found(building, tmp_path):
     parts = tmp_path / "sources.list.d"
     parts.mkdir()
     (tmp_path / "sources.list").write_text("deb http://a.invalid/debian bookworm main\n")
     (parts / "b.sources").write_text("Types: deb\nURIs: http://b.invalid/debian\nSuites: sid\nComponents: main\n")
     (parts / "c.list").write_text("deb http://c.invalid/debian sid main\n")
     (parts / "d.list.disabled").write_text("deb http://d.invalid/debian sid main\n")
-    uris = [source.uri for source in interpreters.apt_sources(tmp_path)]
+    uris = [source.uri for source in building.apt_sources(tmp_path)]
     assert uris == [f"http://{letter}.invalid/debian" for letter in "abc"]
 
 
-def test_private_configuration_keeps_key_and_checks(interpreters, tmp_path):
-    archive = interpreters.AptSource("http://a.invalid/debian", ("bookworm",), ("main",), "/key.gpg")
-    configuration = interpreters.write_apt_configuration(tmp_path, archive).read_text()
+def test_private_configuration_keeps_key_and_checks(building, tmp_path):
+    archive = building.AptSource("http://a.invalid/debian", ("bookworm",), ("main",), "/key.gpg")
+    configuration = building.write_apt_configuration(tmp_path, archive).read_text()
     sources = (tmp_path / "debian.sources").read_text()
     assert "Types: deb-src\n" in sources and "Signed-By: /key.gpg\n" in sources
     assert "insecure" not in (configuration + sources).lower()
@@ -166,3 +179,57 @@ def test_the_newest_build_in_the_cache_is_tried_first(interpreters, tmp_path, mo
     assert interpreters.from_cache(interpreters.FLAVOURS["3.13t"]) is None
     first, second = capsys.readouterr().err.splitlines()
     assert "3.13.12" in first and "3.13.5" in second
+
+
+@pytest.mark.parametrize("name", ["3.13", "3.13t"])
+def test_a_cached_build_without_the_tests_of_cpython_is_passed_over(interpreters, name, tmp_path, monkeypatch, capsys):
+    """Earlier builds lack the `test` package; the rest of such a build is fit, as its answers show."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fake = tmp_path / "ft_utils" / "cpython-3.13.5" / name / "bin" / f"python{name}"
+    fake.parent.mkdir(parents=True)
+    facts = {"executable": str(fake), "implementation": "cpython", "version": "3.13", "header": True}
+    facts["free_threaded"] = name == "3.13t"
+    for has, expected in ((False, None), (True, str(fake))):
+        missing = '"test.lock_tests"' if not has else ""
+        # It answers about the modules that it is asked for, as an interpreter does.
+        fake.write_text(
+            "#!/bin/sh\ncase \"$*\" in *test.lock_tests*) missing='" + missing + "';; esac\n"
+            "cat <<END\n" + json.dumps(facts)[:-1] + ', "missing": [$missing]}\nEND\n'
+        )
+        fake.chmod(0o755)
+        assert interpreters.from_cache(interpreters.FLAVOURS[name]) == expected
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"passed over: {fake} lacks the standard library's test.lock_tests")
+    monkeypatch.setenv(interpreters.FLAVOURS[name].variable, str(fake))  # named by the user, it need not have them
+    assert interpreters.from_variable(interpreters.FLAVOURS[name]) == str(fake)
+
+
+def test_an_unfit_build_is_built_again(interpreters, building, tmp_path, monkeypatch):
+    """The search goes on past the cache, and a build that does not mend it is an error."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    flavour = interpreters.FLAVOURS["3.13"]
+    built = []
+    monkeypatch.setattr(building, "build_in", lambda work, flavours: built.extend(flavours))
+    answers = iter([None, "/made/python"])
+    assert building.build([flavour], lambda _: next(answers)) == {"3.13": "/made/python"}
+    assert built == [flavour]
+    assert building.build([flavour], lambda _: "/there/python") == {"3.13": "/there/python"}
+    assert built == [flavour], "what is fit was built again"
+    with pytest.raises(building.Unavailable, match=r"what was built for 3\.13 in .* is unfit"):
+        building.build([flavour], lambda _: None)
+
+
+def test_the_script_runs_from_any_directory(interpreters, tmp_path):
+    """Also where the directory of a script is kept off the path."""
+    name = "3.13" if sys._is_gil_enabled() else "3.13t"
+    for safe in ("", "1"):
+        answer = subprocess.run(
+            [sys.executable, str(SCRIPT), name],
+            env={**os.environ, interpreters.FLAVOURS[name].variable: sys.executable, "PYTHONSAFEPATH": safe},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+        )
+        assert answer.returncode == 0, answer.stderr
+        assert os.path.samefile(answer.stdout.strip(), getattr(sys, "_base_executable", sys.executable))

@@ -1,5 +1,6 @@
 """What ReaderWriterLock promises beyond the conformance suite."""
 
+import contextlib
 import re
 import threading
 from typing import Any
@@ -48,6 +49,35 @@ def test_both_pairs_of_names_are_one_lock() -> None:
     lock.release_write()
     lock.acquire_write()
     lock.unlock_write()
+    assert idle(lock)
+
+
+def test_with_names_the_contexts() -> None:
+    """It has two sides; the error says how to tell which. Whoever asks learns that it is no context manager."""
+    lock = ReaderWriterLock()
+    with pytest.raises(TypeError, match=r"two sides.*RWReadContext.*RWWriteContext"):
+        with lock:  # type: ignore[attr-defined]
+            raise AssertionError("it was entered")
+    with pytest.raises(TypeError), contextlib.ExitStack() as stack:
+        stack.enter_context(lock)  # type: ignore[arg-type]
+    for name in ("__enter__", "__exit__"):
+        assert not hasattr(lock, name)
+        assert getattr(lock, name, None) is None
+    assert not isinstance(lock, contextlib.AbstractContextManager)
+    assert idle(lock)
+
+
+def test_subclass_that_takes_a_side() -> None:
+    class Writing(ReaderWriterLock):
+        def __enter__(self) -> None:
+            self.lock_write()
+
+        def __exit__(self, *_: object) -> None:
+            self.unlock_write()
+
+    lock = Writing()
+    with lock:
+        assert lock.writer_locked()
     assert idle(lock)
 
 

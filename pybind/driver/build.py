@@ -1,8 +1,8 @@
-"""Builds the one Go library of ft_utils: control plane for Python and slow path for the C lock types.
+"""Builds the Go library of ft_utils: the reports for Python, and the exports that the C lock types call.
 
-gopy wraps the Go package of the control plane, pybindgen turns that into a CPython module, and `go build` links
-both with the hand-written exports of pybind/bridge into a single shared object, so that a process has a single
-Go runtime. The source tree is only read: what is generated goes to a work folder, and Go sees it through an overlay.
+gopy wraps the Go package of the reports, pybindgen turns that into a CPython module, and `go build` links both
+with the hand-written exports of pybind/bridge into a single shared object, so that a process has a single Go
+runtime. The source tree is only read: what is generated goes to a work folder, and Go sees it through an overlay.
 """
 
 import argparse
@@ -119,13 +119,13 @@ def adapt(source: str, include: str) -> str:
     }
     lines = source.split("\n")
     for start, replacement in changes.items():
-        places = [index for index, line in enumerate(lines) if line.startswith(start)]
-        if len(places) != 1:
+        found = [index for index, line in enumerate(lines) if line.startswith(start)]
+        if len(found) != 1:
             raise BuildError(
-                f"gopy wrote {len(places)} lines that start with {start!r} instead of one: "
+                f"gopy wrote {len(found)} lines that start with {start!r} instead of one: "
                 "pybind/driver no longer fits the gopy that go.mod pins."
             )
-        lines[places[0]] = replacement
+        lines[found[0]] = replacement
     return "\n".join(lines)
 
 
@@ -138,14 +138,14 @@ def python_include(python: str, env: dict[str, str]) -> str:
 
 
 def generate_c(python: str, work: Path, env: dict[str, str]) -> None:
-    """Let pybindgen write control.c, the CPython side."""
+    """Let pybindgen write control.c, the module that CPython sees."""
     run([python, str(BINDINGS), "build.py", Path(PACKAGE).name], work, env)
     # The header that control.c includes is the one that cgo writes during the build anyway.
     (work / f"{NAME}_go.h").write_text('#include "_cgo_export.h"\n')
 
 
 def link(work: Path, env: dict[str, str]) -> Path:
-    """Compile and link the library. gopy's file takes the place of the bridge's stand-alone main."""
+    """Compile and link the library. gopy's file stands in for main.go of pybind/bridge."""
     overlay = {
         BRIDGE / "main.go": work / f"{NAME}.go",
         BRIDGE / f"{NAME}.c": work / f"{NAME}.c",

@@ -9,7 +9,7 @@ import pytest
 import ft_utils.synchronization as ours
 
 from ..support.family import LOCKS, OWNERLESS, REENTRANT, SHARED, blocked, notify, wait_holding
-from ..support.threads import LIMIT, Puppet
+from ..support.threads import LIMIT, Puppet, until
 
 
 @pytest.fixture(params=sorted(REENTRANT))
@@ -277,3 +277,26 @@ def test_shared_side_lets_several_waiters_hold_it_at_once(module: ModuleType, pu
         condition.notify_all()
     for result in results:
         result.result(LIMIT)
+
+
+def test_waiters_can_be_looked_at(puppets: Any) -> None:
+    """As many programs do that want to know whether somebody waits. It shows the present, and changes nothing."""
+    condition, crowd = ours.Condition(), puppets(3)
+    waiters = condition._waiters
+    assert len(waiters) == 0 and not waiters and list(waiters) == [] and repr(waiters) == "Waiters([])"
+    waits = []
+    for count, puppet in enumerate(crowd, start=1):
+        waits.append(puppet.start(wait_holding, condition))
+        until(lambda count=count: len(waiters) == count)
+    assert list(waiters) == [puppet.ident for puppet in crowd]
+    assert waiters[0] == crowd[0].ident and crowd[1].ident in waiters and waiters
+    with condition:
+        condition.notify(2)
+    assert list(waiters) == [crowd[2].ident]
+    with pytest.raises((AttributeError, TypeError)):
+        waiters.clear()
+    with condition:
+        condition.notify()
+    for wait in waits:
+        wait.result(LIMIT)
+    assert not waiters

@@ -1,5 +1,6 @@
 """Event, to the letter of the threading documentation."""
 
+import gc
 import time
 from types import ModuleType
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from ..support.family import blocked
-from ..support.threads import LIMIT, Puppet, exercise
+from ..support.threads import LIMIT, Puppet, exercise, until
 
 
 @pytest.fixture
@@ -143,3 +144,117 @@ def test_reinit_after_a_fork(event: Any) -> None:
     event._at_fork_reinit()
     assert event.is_set()
     assert event.wait(0) is True
+
+
+# --- its condition, which is private and used all the same ----------------------------------------------------------
+
+
+def test_condition_of_an_event(event: Any, puppet: Puppet) -> None:
+    """Who holds it keeps set(), clear() and wait() out."""
+    condition = event._cond
+    assert event._cond is condition
+    for call, flag in ((event.set, True), (event.clear, False)):
+        with condition:
+            assert not condition.acquire(False)
+            done = puppet.start(call)
+            blocked(condition._lock)
+            assert event.is_set() is not flag and not done.done()
+        done.result(LIMIT)
+        assert event.is_set() is flag
+    event.set()
+    with condition:
+        waits = puppet.start(event.wait)
+        blocked(condition._lock)
+        assert not waits.done()
+    assert waits.result(LIMIT) is True
+
+
+def test_wait_for_the_condition_of_an_event(event: Any, puppets: Any) -> None:
+    """It is notified by set(), whatever the flag was before, and notifying it ends the waits for the event."""
+    condition = event._cond
+
+    def wait_for_condition() -> bool:
+        with condition:
+            return condition.wait(LIMIT)
+
+    for _ in range(2):
+        waits = [puppet.start(wait_for_condition) for puppet in puppets(2)]
+        blocked(condition, 2)
+        event.set()
+        assert [wait.result(LIMIT) for wait in waits] == [True] * 2
+    event.clear()
+    waits = [puppet.start(event.wait, LIMIT) for puppet in puppets(2)]
+    blocked(condition, 2)
+    with condition:
+        condition.notify(2)
+    assert [wait.result(LIMIT) for wait in waits] == [True] * 2
+    assert not event.is_set()
+
+
+def test_condition_asked_for_while_others_wait(event: Any, puppets: Any) -> None:
+    early, late = puppets(2)
+    before = early.start(event.wait)
+    blocked(event)
+    waiters = event._cond._waiters
+    assert len(waiters) == 1 and waiters
+    after = late.start(event.wait)
+    until(lambda: len(waiters) == 2)
+    event.set()
+    assert before.result(LIMIT) is True and after.result(LIMIT) is True
+    assert len(waiters) == 0 and not waiters
+
+
+def test_condition_that_outlives_its_event(event: Any, puppet: Puppet) -> None:
+    condition = event._cond
+    puppet.run(event.is_set)
+    del event
+    gc.collect()
+    assert len(condition._waiters) == 0
+    with condition:
+        assert condition.wait(0) is False
+        condition.notify_all()
+
+
+@pytest.mark.parametrize(("timeout", "error"), [(1e100, OverflowError), ("1", TypeError), ([], TypeError)])
+def test_wrong_timeouts_with_a_condition(event: Any, timeout: Any, error: type[Exception]) -> None:
+    """The condition is left, however the call ends."""
+    condition = event._cond
+    with pytest.raises(error):
+        event.wait(timeout)
+    assert event.wait(0) is False and event.wait(0.001) is False
+    assert condition.acquire(False)
+    condition.release()
+
+
+def test_condition_asked_for_at_any_moment(module: ModuleType) -> None:
+    """Nobody misses a set(), on whichever side of the first look at the condition it falls."""
+    for _ in range(200):
+        event = module.Event()
+
+        def look(event: Any = event) -> bool:
+            with event._cond:
+                return event._flag or event._cond.wait(LIMIT)
+
+        def wait(event: Any = event) -> bool:
+            return event.wait(LIMIT)
+
+        def ask(event: Any = event) -> bool:
+            return event._cond is event._cond
+
+        assert exercise(look, wait, event.set, ask) == [True, True, None, True]
+
+
+def test_reinit_with_a_condition(event: Any, puppet: Puppet) -> None:
+    condition = event._cond
+    puppet.run(condition.acquire)
+    event._at_fork_reinit()
+    with condition:
+        assert not condition.acquire(False)
+    event.set()
+    assert event.wait(0) is True
+
+
+def test_init_again(event: Any) -> None:
+    event.set()
+    event.__init__()
+    assert not event.is_set()

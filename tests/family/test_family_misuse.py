@@ -7,6 +7,7 @@ from ..support.process import run_isolated
 
 HELPERS = """
 import gc
+from fractions import Fraction
 from ft_utils.synchronization import (
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Lock, RLock, Semaphore)
 from support.family import holding, make, wait_holding
@@ -68,7 +69,9 @@ def test_init_again_while_others_wait(name: str) -> None:
     """Whatever it does, the waiters are not lost, and nothing crashes."""
     runs(
         f"""
+import warnings
 from support.family_blocking import CALLS, of
+warnings.simplefilter("ignore")  # RLock takes any arguments, and says that it should get none
 for name, call in of({name!r}).items():
     target = call.make()
     with Puppet() as friend, Puppet() as waiter:
@@ -259,6 +262,39 @@ print("ok")
     )
 
 
+def test_number_that_lets_go_of_the_lock() -> None:
+    """Comparing it runs code of its own, which is not the time to wait or to notify any more."""
+    runs(
+        """
+class Careless(float):
+    def __gt__(self, other):
+        condition.release()
+        return True
+def refused(call, *args):
+    condition.acquire()
+    try:
+        call(*args)
+        raise AssertionError("it went on without the lock")
+    except RuntimeError:
+        pass
+for lock in (Lock(), RLock(), threading.RLock()):
+    condition = Condition(lock)
+    refused(condition.wait, Careless(1))
+    refused(condition.wait_for, lambda: False, Careless(1))
+    with Puppet() as waiter:
+        future = waiter.start(wait_holding, condition)
+        until(lambda: condition._waiters)
+        refused(condition.notify, Careless(1))
+        with condition:
+            condition.notify()
+        future.result(LIMIT)
+    assert condition.acquire(blocking=False)
+    condition.release()
+print("ok")
+"""
+    )
+
+
 @pytest.mark.parametrize("method", ["release", "acquire", "_release_save", "_acquire_restore", "_is_owned"])
 def test_lock_that_fails(method: str) -> None:
     """An exception of the lock's own comes through, and no waiter is left in the queue."""
@@ -288,7 +324,7 @@ try:
 except ZeroDivisionError:
     pass
 assert snapshot() == []
-assert " waiters=0 " in repr(condition), repr(condition)
+assert repr(condition).endswith(", 0)>") and not condition._waiters, repr(condition)
 print("ok")
 """
     )
@@ -347,6 +383,18 @@ class Meddling:
     def __bool__(self):
         use_alone(seven)
         return bool(self.value)
+    def __lt__(self, other):
+        use_alone(seven)
+        return self.value < other
+    def __gt__(self, other):
+        use_alone(seven)
+        return self.value > other
+    def __eq__(self, other):
+        use_alone(seven)
+        return self.value == other
+    def __radd__(self, other):
+        use_alone(seven)
+        return other + self.value
 many = Semaphore(Meddling(0))
 many.release(Meddling(3))
 survived(many.acquire, timeout=Meddling(0))
@@ -359,6 +407,13 @@ with seven.condition:
     survived(seven.condition.notify, Meddling(2))
 survived(seven.barrier.wait, Meddling(0))
 seven.barrier.reset()
+odd = BoundedSemaphore(Fraction(5, 2))  # whose arithmetic is Python code
+def step():
+    for _ in range(200):
+        with odd:
+            pass
+exercise(step, step, step)
+assert odd._value == odd._initial_value == Fraction(5, 2)
 use_together(seven)
 print("ok")
 """

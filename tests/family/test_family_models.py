@@ -200,7 +200,8 @@ class SemaphoreMachine(Machine):
         assert not any(future.done() for _, future in self.queue)
         if self.module is ours:
             text = f"value={self.value}" + ("" if self.bound is None else f"/{self.bound}")
-            assert f" {text} waiters={len(self.queue)} " in repr(self.semaphore)
+            waiters = f" waiters={len(self.queue)}" if self.queue else ""
+            assert repr(self.semaphore).endswith(f" at {id(self.semaphore):#x}{waiters}: {text}>")
 
     def teardown(self) -> None:
         while self.queue:

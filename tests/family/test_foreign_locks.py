@@ -7,7 +7,7 @@ import pytest
 
 import ft_utils.synchronization as ft
 
-from ..support.foreign import INNER, Logging, queue_of
+from ..support.foreign_locks import INNER, Logging, queue_of
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, Puppet, exercise, until, waiting
 
@@ -144,7 +144,7 @@ def test_signals_while_release_waits(kind: str, raises: bool) -> None:
     """The handler runs in the inner wait and waits for locks itself; one that raises ends release(), and so wait()."""
     run_isolated(
         f"""
-        from support.foreign import *
+        from support.foreign_locks import *
         from support.threads import *
         inner, blocker = INNER[{kind!r}]()
         lock = Logging(inner)

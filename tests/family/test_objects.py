@@ -64,8 +64,6 @@ SIGNATURES: dict[str, dict[str, list[tuple[str, Any]]]] = {
     },
 }
 METHODS = [(name, method) for name, methods in SIGNATURES.items() for method in methods if method]
-# What the C types of the standard library are called besides, undocumented.
-OLD = {"acquire_lock", "release_lock", "locked_lock"}
 
 
 @pytest.fixture(params=NAMES)
@@ -88,7 +86,7 @@ def parameters(function: Any) -> list[tuple[str, Any]]:
 
 def test_everything_public_is_there(name: str) -> None:
     mine, theirs = public(ours_alike(name)), public(make(threading, name))
-    assert theirs - mine <= OLD
+    assert theirs <= mine
     # What later versions of Python have; more would be a name that only works here.
     assert mine - theirs <= {"locked"}
 
@@ -181,12 +179,17 @@ def test_identity_is_equality(module: ModuleType, name: str) -> None:
     assert target and other  # true, whatever their state
 
 
-def test_no_stray_attributes(name: str) -> None:
-    target = ours_alike(name)
+@pytest.mark.parametrize("name", ["Lock", "RLock"])
+def test_no_stray_attributes(module: ModuleType, name: str) -> None:
+    """Those that are written in C in the standard library; for the others see test_patching."""
+    target = make(module, name)
     with pytest.raises(AttributeError):
         target.no_such_attribute
     with pytest.raises(AttributeError):
         target.no_such_attribute = 1
+    assert not hasattr(target, "__dict__")
+    with pytest.raises(TypeError):
+        type(target).no_such_attribute = 1
 
 
 # --- subclasses and garbage -----------------------------------------------------------------------------------------
@@ -331,11 +334,6 @@ def test_rlock_says_whether_it_is_locked(puppet: Any) -> None:
 def test_wrong_kinds_of_numbers() -> None:
     """What the standard library would let through, to fail later or never."""
     for cls in (ours.Semaphore, ours.BoundedSemaphore):
-        for value in (1.5, None):
-            with pytest.raises(TypeError):
-                cls(value)
-        with pytest.raises((OverflowError, ValueError)):
-            cls(2**70)
         with pytest.raises(TypeError):
             cls(0).release(1.5)
     semaphore = ours.Semaphore(2**40)
@@ -352,24 +350,17 @@ def test_wrong_kinds_of_numbers() -> None:
     assert ours.Barrier(2**31 - 1).parties == 2**31 - 1
 
 
-@pytest.mark.parametrize("timeout", [float("nan"), float("inf")])
-def test_timeouts_that_are_no_time(timeout: float) -> None:
-    """ValueError or OverflowError, as for a Lock; never a wait without end."""
-    lock = threading.Lock()
-    lock.acquire()
-    with pytest.raises((ValueError, OverflowError)) as expected:
-        lock.acquire(timeout=timeout)
-    condition = ours.Condition()
+def test_not_a_number_is_no_timeout() -> None:
+    """Where the standard library would compute the time that is left, never come to 0 and never sleep."""
+    condition, nan = ours.Condition(), float("nan")
     with condition:
         for call in (
-            ours.Event().wait,
-            condition.wait,
             ours.Barrier(2).wait,
             lambda timeout: ours.Semaphore(0).acquire(timeout=timeout),
             lambda timeout: condition.wait_for(lambda: False, timeout),
         ):
-            with pytest.raises(expected.type):
-                call(timeout)
+            with pytest.raises(ValueError, match="NaN"):
+                call(nan)
 
 
 def test_longest_timeout(puppets: Any) -> None:

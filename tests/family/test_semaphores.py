@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
@@ -310,3 +312,74 @@ def test_never_more_inside_than_permits(new: Callable[..., Any]) -> None:
     exercise(*(visitor(slot) for slot in range(5)))
     assert most[0] <= 2
     assert permits(semaphore) == 2
+
+
+# --- values that are no whole numbers, or without end ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [1.5, 0.5, float("inf"), 2**70, Fraction(5, 2), Decimal("0.25")], ids=repr)
+def test_value_that_never_comes_to_zero(new: Callable[..., Any], value: Any) -> None:
+    """Nobody waits: so a program says "no limit", and so the standard library does with fractions."""
+    semaphore = new(value)
+    assert semaphore._value == value
+    assert [semaphore.acquire(blocking=False) for _ in range(3)] == [True] * 3
+    assert semaphore.acquire(timeout=0) is True and semaphore.acquire() is True
+    assert semaphore._value == value - 5
+    semaphore.release(5)
+    assert semaphore._value == value
+    with semaphore as entered:
+        assert entered is True and semaphore._value == value - 1
+    assert semaphore._value == value
+    assert f"value={value}" in repr(semaphore)
+    with pytest.raises(ValueError):
+        semaphore.release(0)
+
+
+def test_bounded_semaphore_with_a_fraction(module: ModuleType) -> None:
+    semaphore = module.BoundedSemaphore(1.5)
+    assert semaphore._initial_value == 1.5 and repr(semaphore).endswith(": value=1.5/1.5>")
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            semaphore.release()
+        assert semaphore._value == 1.5
+        semaphore.acquire()
+        semaphore.acquire()
+        assert semaphore._value == -0.5
+        with pytest.raises(ValueError):
+            semaphore.release(3)
+        semaphore.release(2)
+
+
+@pytest.mark.parametrize("value", [2.0, True, Fraction(2), Decimal(2)], ids=repr)
+def test_whole_numbers_of_other_types(new: Callable[..., Any], value: Any) -> None:
+    semaphore = new(value)
+    assert permits(semaphore) == value
+    for _ in range(int(value)):
+        assert semaphore.acquire(timeout=0) is True
+    assert semaphore.acquire(timeout=0) is False
+    semaphore.release(type(value)(1))
+    assert permits(semaphore) == 1
+
+
+def test_no_step_is_lost(new: Callable[..., Any]) -> None:
+    """The arithmetic of fractions is Python code, in which threads take turns."""
+    semaphore = new(Fraction(1, 3))
+
+    def visit() -> None:
+        for _ in range(200):
+            semaphore.acquire()
+            semaphore.release()
+
+    exercise(visit, visit, visit, visit)
+    assert semaphore._value == Fraction(1, 3)
+
+
+def test_init_again_with_another_value(new: Callable[..., Any]) -> None:
+    semaphore = new(1)
+    for value in (1.5, 3, float("inf"), 0, 2):
+        semaphore.__init__(value)
+        assert semaphore._value == value
+        assert semaphore.acquire(blocking=False) is (value != 0)
+    with pytest.raises(ValueError):
+        semaphore.__init__(-1)
+    assert permits(semaphore) == 1

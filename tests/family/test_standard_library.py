@@ -123,8 +123,7 @@ def test_queue_shutdown() -> None:
                 except queue.ShutDown:
                     return "shut down"
             def end():
-                while not (empty.not_empty._is_owned() or repr(empty.not_empty).count(" waiters=2 ")
-                           and repr(full.not_full).count(" waiters=2 ")):
+                while not len(empty.not_empty._waiters) == len(full.not_full._waiters) == 2:
                     time.sleep(0.001)  # what is waited for is a state that only shows
                 empty.shutdown(immediate), full.shutdown(immediate)
             print(run(*[lambda: attempt(empty.get)] * 2, *[lambda: attempt(full.put, 2)] * 2, end)[:4])

@@ -121,6 +121,7 @@ free_seat(struct ft_seat *seat, bool embedded)
     if (seat->semaphore != NULL) {
         PyThread_free_lock(seat->semaphore);
     }
+    free(seat->where);
     if (!embedded) {
         free(seat);
     }

@@ -51,6 +51,15 @@ struct ft_seat {
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
     const struct ft_wait_ops *waiting_ops; /* how; valid while waiting_for is set */
     struct ft_seat *below;
+    /* For whoever looks for a deadlock. The owner writes the first three before waiting_for;
+     * the rest is written and read under the registry's lock. */
+    bool untimed;           /* this wait has no time-out */
+    bool may_raise;         /* it may end with an exception */
+    _Atomic(uint64_t) waits; /* another number for each wait */
+    bool doomed;            /* it is about to end with one */
+    bool reported;          /* its circle has been reported */
+    int64_t stuck_since;    /* ft_os_now() when it began */
+    char *where;            /* the line that waits; NULL: not noted yet */
 };
 
 struct ft_thread {
@@ -64,6 +73,8 @@ struct ft_thread {
     struct ft_seat *seat;            /* the topmost */
     struct ft_seat first_seat;
     struct ft_thread *next, *prev;   /* the registry */
+    struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
+    uint64_t walk, seen_waits;
 };
 
 extern _Thread_local struct ft_thread *ft_current;

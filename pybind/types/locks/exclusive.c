@@ -37,24 +37,33 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
     }
 }
 
-#define OPS(strict, owned_)                                                    \
+static bool
+blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_exclusive_owned(lock, t);
+}
+
+#define OPS(strict, owned_, blocked_by_, what_)                         \
     {                                                                   \
         .try = ft_exclusive_barge,                                      \
-        .fallback_try = fallback_try,                                                   \
-        .owned = (owned_),                                                \
+        .fallback_try = fallback_try,                                   \
+        .owned = (owned_),                                              \
         .take_back = ft_exclusive_take_back,                            \
-        .contend = offsetof(struct ft_golib, ft_interval_contend),     \
-        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),   \
+        .contend = offsetof(struct ft_golib, ft_interval_contend),      \
+        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),    \
         .kind = FT_KIND_EXCLUSIVE,                                      \
-        .flags = FT_INTERVAL_FLAGS,                                    \
+        .flags = FT_INTERVAL_FLAGS,                                     \
         .claims = true,                                                 \
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
+        .blocked_by = (blocked_by_),                                    \
+        .what = (what_),                                                \
     }
 
-const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned);
-const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned);
-const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned);
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned, blocked_by, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned, blocked_by, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, owned, blocked_by, "RLock");
+const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned, NULL, "Lock");
 
 /* Whether a release with these flags has to ask Go. */
 static inline bool

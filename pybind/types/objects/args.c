@@ -36,6 +36,27 @@ ft_parse_seconds(PyObject *seconds, int64_t *ns)
     return 0;
 }
 
+/* The longest wait that CPython's locks take, in microseconds, rounded up as there. */
+static int
+check_longest(int64_t ns)
+{
+    if (ns / 1000 + (ns % 1000 != 0) > PY_TIMEOUT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "timeout value is too large");
+        return -1;
+    }
+    return 0;
+}
+
+int64_t
+ft_deadline_in(int64_t ns)
+{
+    int64_t deadline;
+    if (ns == 0) {
+        return FT_NO_WAIT;
+    }
+    return ns == FT_FOREVER || __builtin_add_overflow(ft_os_now(), ns, &deadline) ? FT_FOREVER : deadline;
+}
+
 int
 ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
           Py_ssize_t nargs, PyObject *kwnames, PyObject **found)
@@ -90,54 +111,107 @@ ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int
         PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
         return -1;
     }
-    if (!forever && timeout / 1000 >= PY_TIMEOUT_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "timeout value is too large");
+    if (!forever && check_longest(timeout) < 0) {
         return -1;
     }
-    if (!blocking || timeout == 0) {
-        *deadline = FT_NO_WAIT;
-        return 0;
-    }
-    if (forever || __builtin_add_overflow(ft_os_now(), timeout, deadline)) {
-        *deadline = FT_FOREVER;
-    }
+    *deadline = !blocking ? FT_NO_WAIT : ft_deadline_in(forever ? FT_FOREVER : timeout);
     return 0;
 }
 
-/* ---- the family's other signatures ---- */
+/* ---- numbers of any type ---- */
 
 int
-ft_parse_timeout(PyObject *timeout, int64_t *deadline)
+ft_whole(PyObject *number, uint64_t *n)
 {
-    int64_t ns;
-    *deadline = FT_FOREVER;
+    PyObject *integer = PyNumber_Long(number);
+    if (integer == NULL) { /* infinity, NaN, or what only looks like a number */
+        PyErr_Clear();
+        return 0;
+    }
+    int same = PyLong_Check(number) ? 1 : PyObject_RichCompareBool(integer, number, Py_EQ);
+    *n = same > 0 ? PyLong_AsUnsignedLongLong(integer) : 0;
+    if (*n == UINT64_MAX && PyErr_Occurred()) {
+        PyErr_Clear();
+    }
+    Py_DECREF(integer);
+    return same;
+}
+
+static int
+compare(PyObject *number, long limit, int how)
+{
+    PyObject *other = PyLong_FromLong(limit);
+    int truth = other == NULL ? -1 : PyObject_RichCompareBool(number, other, how);
+    Py_XDECREF(other);
+    return truth;
+}
+
+int
+ft_is_less(PyObject *number, long limit)
+{
+    return compare(number, limit, Py_LT);
+}
+
+int
+ft_is_greater(PyObject *number, long limit)
+{
+    return compare(number, limit, Py_GT);
+}
+
+int
+ft_countdown(PyObject *n, uint64_t *steps)
+{
+    *steps = 0;
+    int positive = ft_is_greater(n, 0);
+    int is_whole = positive > 0 ? ft_whole(n, steps) : positive;
+    if (positive <= 0 || is_whole != 0) {
+        return is_whole < 0 ? -1 : 0;
+    }
+    PyObject *floor = PyNumber_Long(n);
+    if (floor == NULL && PyErr_ExceptionMatches(PyExc_OverflowError)) { /* infinity */
+        PyErr_Clear();
+        *steps = UINT64_MAX;
+        return 0;
+    }
+    *steps = floor == NULL ? 0 : PyLong_AsUnsignedLongLong(floor) + 1; /* one more for the fraction */
+    Py_XDECREF(floor);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---- timeouts of None or seconds ---- */
+
+int
+ft_judge_timeout(PyObject *timeout, int64_t *ns)
+{
+    *ns = FT_FOREVER;
     if (timeout == NULL || timeout == Py_None) {
         return 0;
     }
-    if (ft_parse_seconds(timeout, &ns) < 0) {
-        return -1;
+    int positive = PyFloat_CheckExact(timeout) ? PyFloat_AS_DOUBLE(timeout) > 0 : ft_is_greater(timeout, 0);
+    if (positive <= 0) {
+        *ns = 0;
+        return positive;
     }
-    if (ns / 1000 >= PY_TIMEOUT_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "timeout value is too large");
-        return -1;
-    }
-    if (ns <= 0) {
-        *deadline = FT_NO_WAIT;
-    }
-    else if (__builtin_add_overflow(ft_os_now(), ns, deadline)) {
-        *deadline = FT_FOREVER;
-    }
-    return 0;
+    return ft_parse_seconds(timeout, ns) < 0 ? -1 : check_longest(*ns);
 }
 
 int
-ft_parse_wait(const char *method, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-              int64_t *deadline)
+ft_check_end(PyObject *timeout)
 {
-    static const char *const names[] = {"timeout"};
-    PyObject *found[1] = {NULL};
-    if (ft_gather(method, names, 1, args, nargs, kwnames, found) < 0) {
+    if (timeout == NULL || timeout == Py_None) {
+        return 0;
+    }
+    PyObject *now = PyFloat_FromDouble((double)ft_os_now() * 1e-9);
+    PyObject *end = now == NULL ? NULL : PyNumber_Add(now, timeout);
+    Py_XDECREF(now);
+    if (end == NULL) {
         return -1;
     }
-    return ft_parse_timeout(found[0], deadline);
+    bool nan = PyFloat_Check(end) && isnan(PyFloat_AS_DOUBLE(end));
+    Py_DECREF(end);
+    if (nan) {
+        PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number): the wait would never end");
+        return -1;
+    }
+    return 0;
 }

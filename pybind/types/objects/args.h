@@ -1,4 +1,4 @@
-/* Arguments of the acquire methods, as threading.Lock.acquire takes them. */
+/* Arguments of the methods, as threading takes them. */
 #ifndef FT_ARGS_H
 #define FT_ARGS_H
 
@@ -14,13 +14,39 @@ int ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
 int ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
               Py_ssize_t nargs, PyObject *kwnames, PyObject **found);
 
-/* A timeout of None or seconds, as Event.wait and the like have it, into a deadline: a
- * negative one is over already. -1 with an exception set. */
-int ft_parse_timeout(PyObject *timeout, int64_t *deadline);
+/* Numbers of any type, as Python code that only compares them takes them: whether one is
+ * less or greater than a limit, -1 with TypeError set when it cannot be compared. */
+int ft_is_less(PyObject *number, long limit);
+int ft_is_greater(PyObject *number, long limit);
 
-/* Parses (timeout=None). */
-int ft_parse_wait(const char *method, PyObject *const *args, Py_ssize_t nargs,
-                  PyObject *kwnames, int64_t *deadline);
+/* Whether looking at an argument may have run Python code, which may have done anything. */
+static inline bool
+ft_runs_code(PyObject *number)
+{
+    return number != NULL && number != Py_None && !PyFloat_CheckExact(number) && !PyLong_CheckExact(number);
+}
+
+/* Whether one is whole: 1 with it in *n, UINT64_MAX when it is too large for that; 0, or -1
+ * with an exception set. It is not negative. */
+int ft_whole(PyObject *number, uint64_t *n);
+
+/* How often a number can be counted down by one until it is not greater than 0. -1 with an
+ * exception set when it cannot be. */
+int ft_countdown(PyObject *n, uint64_t *steps);
+
+/* A timeout of None or seconds, judged as threading judges it where a wait begins: None is
+ * FT_FOREVER, what is not greater than 0 is 0, anything else nanoseconds. -1 with the
+ * exception set that threading would raise. Nobody judges the timeout of a call that does
+ * not have to wait. */
+int ft_judge_timeout(PyObject *timeout, int64_t *ns);
+
+/* What threading does before that where several waits make up one call: it computes the
+ * time of their end. -1 with an exception set when it cannot; NaN is refused too, with
+ * which threading would never sleep and never return. */
+int ft_check_end(PyObject *timeout);
+
+/* The point of time in that many nanoseconds: FT_NO_WAIT for 0, FT_FOREVER for that. */
+int64_t ft_deadline_in(int64_t ns);
 
 /* Seconds to nanoseconds, rounded up: -1 and OverflowError, TypeError or ValueError. */
 int ft_parse_seconds(PyObject *seconds, int64_t *ns);

@@ -1,10 +1,9 @@
 /* Barrier. The word and the rounds: golib/locks/barrier.go. */
 #include "objects/args.h"
 #include "objects/family.h"
-#include "objects/lockobj.h"
 #include "platform/os.h"
+#include "objects/patchable.h"
 #include "core/fallback.h"
-#include "platform/pyver.h"
 #include "core/spin.h"
 #include "objects/types.h"
 
@@ -16,6 +15,7 @@ typedef struct {
     _Atomic(uint64_t) failed_rounds;
     PyObject *action;  /* called by the last party of each round; NULL: none */
     PyObject *timeout; /* the default of wait; NULL when made by __new__ alone */
+    PyObject *dict;
 } Barrier;
 
 _Static_assert(offsetof(Barrier, barrier.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -29,6 +29,7 @@ static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = ~(uint64_t)FT_BARRIER_BROKEN,
     .stays = true,
+    .what = "Barrier",
 };
 
 static inline uint64_t
@@ -85,29 +86,29 @@ as_told(struct ft_waiting *wait)
     }
 }
 
-/* Gives up, unless the wait has ended before: Acquired, and its wake-up is on the way. */
+/* Gives up, unless the wait has ended before: then its wake-up is on the way. */
 static int32_t
 leave(struct ft_waiting *wait, int32_t why)
 {
     struct ft_waiter *waiter = &wait->self->seat->waiter;
-    int32_t verdict = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
-    if (verdict == FT_VERDICT_WITHDRAWN) {
+    int32_t departure = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
+    if (departure == FT_DEPARTURE_LEFT) {
         ft_wake(waiter->chain);
     }
-    else if (verdict == FT_VERDICT_ACQUIRED) {
+    else if (departure == FT_DEPARTURE_ENDED) {
         ft_consume_wakeup(wait->self);
     }
-    return verdict;
+    return departure;
 }
 
 static enum ft_step
 time_over(struct ft_waiting *wait)
 {
     switch (leave(wait, FT_REASON_TIMED_OUT)) {
-    case FT_VERDICT_PARK: /* all have come, only the action is not done yet */
+    case FT_DEPARTURE_STAYS: /* all have come, only the action is not done yet */
         wait->deadline = FT_FOREVER;
         return FT_SLEEP;
-    case FT_VERDICT_WITHDRAWN:
+    case FT_DEPARTURE_LEFT:
         return end(wait, FAILED);
     }
     return as_told(wait);
@@ -125,16 +126,13 @@ look(struct ft_waiting *wait)
     return end(wait, RAISED);
 }
 
-static const struct ft_hooks hooks = {as_told, NULL, time_over, look};
+static const struct ft_hooks hooks = {as_told, NULL, time_over, NULL, look};
 
 static enum end
-sleep_in_queue(Barrier *self, struct ft_thread *thread, int64_t deadline)
+sleep_in_queue(struct ft_waiting *wait)
 {
-    /* More parties than processors: somebody needs the one that we would spin on. */
-    bool soon = self->barrier.parties <= (uint64_t)ft_spinners_most + 1;
-    struct ft_waiting wait = {&hooks, &ops, &self->barrier, thread, deadline, true, soon, 0};
-    ft_wait_loop(&wait, NULL, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? FAILED : (enum end)wait.end; /* there the parties are gone */
+    ft_wait_loop(wait, NULL, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? FAILED : (enum end)wait->end; /* there the parties are gone */
 }
 
 /* ---- without Go ---- */
@@ -191,7 +189,7 @@ look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
 
 /* What Arrive answered, from Go or from the same steps without it. */
 struct arrival {
-    int32_t verdict;
+    int32_t how; /* FT_ARRIVAL_… */
     uint64_t number; /* its own, of a party that has to wait; the round's, of the last one */
 };
 
@@ -200,7 +198,7 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
 {
     struct arrival arrival;
     if (go != NULL) {
-        arrival.verdict = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
+        arrival.how = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
         arrival.number = thread->seat->waiter.number;
         return arrival;
     }
@@ -208,17 +206,17 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
         uint64_t s = load(self), arrived = s >> FT_OWNER_SHIFT;
         bool last = arrived + 1 == self->barrier.parties;
         uint64_t round = __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
-        arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
+        arrival = (struct arrival){FT_ARRIVAL_WAITS, last ? round : arrived};
         *fallback_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
-            arrival.verdict = FT_VERDICT_WITHDRAWN;
+            arrival.how = FT_ARRIVAL_BROKEN;
             return arrival;
         }
         if ((s & FT_BARRIER_FULL) != 0) {
             ft_fallback_nap(thread, FT_FOREVER);
         }
         else if (ft_cas(&self->barrier.word, s, last ? s | FT_BARRIER_FULL : s + ONE_ARRIVAL)) {
-            arrival.verdict = last ? FT_VERDICT_ACQUIRED : FT_VERDICT_PARK;
+            arrival.how = last ? FT_ARRIVAL_LAST : FT_ARRIVAL_WAITS;
             return arrival;
         }
     }
@@ -229,9 +227,9 @@ open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
-        int32_t verdict = go->ft_barrier_open(&self->barrier, waiter, round);
+        bool opened = go->ft_barrier_open(&self->barrier, waiter, round);
         ft_wake(waiter->chain);
-        return verdict == FT_VERDICT_ACQUIRED;
+        return opened;
     }
     if (self->barrier.round != round) {
         return false;
@@ -297,16 +295,26 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
         }
-        if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
+        if (arrival.how == FT_ARRIVAL_BROKEN) {
             return raise_broken();
         }
-        if (arrival.verdict == FT_VERDICT_ACQUIRED) {
+        if (arrival.how == FT_ARRIVAL_LAST) {
             return complete(op, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
-        ft_announce(&ops, &self->barrier, thread);
-        enum end ended = go != NULL ? sleep_in_queue(self, thread, deadline)
+        struct ft_waiting wait = {
+            .hooks = &hooks,
+            .ops = &ops,
+            .lock = &self->barrier,
+            .self = thread,
+            .deadline = deadline,
+            .interruptible = true,
+            /* More parties than processors: somebody needs the one that we would spin on. */
+            .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
+        };
+        ft_announce(&wait);
+        enum end ended = go != NULL ? sleep_in_queue(&wait)
                                     : look_for_round(self, thread, round, deadline);
-        ft_announce(&ops, NULL, thread);
+        ft_announce_end(thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;
@@ -319,13 +327,39 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
 
 /* ---- methods ---- */
 
+/* Whether a party that came now would not have to wait: it is the last one, or the barrier
+ * is broken. */
+static bool
+passes(Barrier *self)
+{
+    uint64_t s = load(self);
+    return (s & FT_BARRIER_BROKEN) != 0
+           || ((s & FT_BARRIER_FULL) == 0 && (s >> FT_OWNER_SHIFT) + 1 == self->barrier.parties);
+}
+
+/* Nobody judges the timeout of a party that does not wait. Should the others be gone by the
+ * time that it arrives, it waits for as long as it takes. */
+static int
+judge(Barrier *self, PyObject *timeout, int64_t *ns)
+{
+    if (ft_check_end(timeout) == 0 && ft_judge_timeout(timeout, ns) == 0) {
+        return 0;
+    }
+    if (!passes(self)) {
+        return -1;
+    }
+    PyErr_Clear();
+    *ns = FT_FOREVER;
+    return 0;
+}
+
 static PyObject *
 barrier_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"timeout"};
     PyObject *found[1] = {NULL};
     struct ft_thread *thread = ft_self();
-    int64_t deadline;
+    int64_t ns;
     if (SELF(op)->timeout == NULL) {
         return refuse_unmade(op);
     }
@@ -334,12 +368,10 @@ barrier_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
         return NULL;
     }
     bool given = found[0] != NULL && found[0] != Py_None;
-    int64_t before = ft_os_now();
-    if (ft_parse_timeout(given ? found[0] : SELF(op)->timeout, &deadline) < 0) {
+    if (judge(SELF(op), given ? found[0] : SELF(op)->timeout, &ns) < 0) {
         return NULL;
     }
-    int64_t timeout = deadline == FT_NO_WAIT ? 0 : deadline == FT_FOREVER ? FT_FOREVER : deadline - before;
-    int64_t index = wait_for_all(op, thread, timeout);
+    int64_t index = wait_for_all(op, thread, ns);
     return index < 0 ? NULL : PyLong_FromLongLong(index);
 }
 
@@ -394,16 +426,34 @@ barrier_get_broken(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong((load(SELF(op)) & FT_BARRIER_BROKEN) != 0);
 }
 
+/* As far as can be told: a barrier that is full or being reset is on its way to 0. */
+static PyObject *
+barrier_get_state(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong((load(SELF(op)) & FT_BARRIER_BROKEN) != 0 ? -2 : 0);
+}
+
+static PyObject *
+barrier_get_action(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(SELF(op)->action == NULL ? Py_None : SELF(op)->action);
+}
+
+static PyObject *
+barrier_get_timeout(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(SELF(op)->timeout == NULL ? Py_None : SELF(op)->timeout);
+}
+
 static PyObject *
 barrier_repr(PyObject *op)
 {
     Barrier *self = SELF(op);
     unsigned long long parties = self->barrier.parties;
     if ((load(self) & FT_BARRIER_BROKEN) != 0) {
-        return PyUnicode_FromFormat("<%s broken parties=%llu at %p>", ft_type_name(op), parties, op);
+        return ft_repr_state(op, 0, PyUnicode_FromString("broken"));
     }
-    return PyUnicode_FromFormat("<%s waiting=%llu/%llu at %p>", ft_type_name(op),
-                                (unsigned long long)waiting(self), parties, op);
+    return ft_repr_state(op, 0, PyUnicode_FromFormat("waiters=%llu/%llu", (unsigned long long)waiting(self), parties));
 }
 
 /* ---- making ---- */
@@ -414,28 +464,56 @@ barrier_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(k
     return type->tp_alloc(type, 0);
 }
 
+/* threading only compares the number. One that arrivals cannot come to is refused, since
+ * everybody would wait for ever. */
+static int
+parse_parties(PyObject *given, uint64_t *parties)
+{
+    int less = ft_is_less(given, 1);
+    if (less != 0) {
+        if (less > 0) {
+            PyErr_SetString(PyExc_ValueError, "parties must be >= 1");
+        }
+        return -1;
+    }
+    int is_whole = ft_whole(given, parties);
+    if (is_whole == 0) {
+        PyErr_Format(PyExc_TypeError, "parties must be a whole number, not %R: nobody would ever pass", given);
+    }
+    else if (is_whole > 0 && *parties > UINT64_MAX >> FT_OWNER_SHIFT) {
+        PyErr_SetString(PyExc_OverflowError, "parties must be less than 2**56: nobody would ever pass");
+        is_whole = -1;
+    }
+    return is_whole > 0 ? 0 : -1;
+}
+
 static int
 barrier_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"parties", "action", "timeout", NULL};
-    PyObject *action = Py_None, *timeout = Py_None;
-    Py_ssize_t parties;
-    int64_t deadline;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n|OO:Barrier", names, &parties, &action, &timeout)
-        || ft_parse_timeout(timeout, &deadline) < 0) {
+    PyObject *given, *action = Py_None, *timeout = Py_None;
+    uint64_t parties;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Barrier", names, &given, &action, &timeout)
+        || parse_parties(given, &parties) < 0) {
         return -1;
     }
-    if (parties < 1) {
-        PyErr_SetString(PyExc_ValueError, "parties must be > 0");
+    int called = PyObject_IsTrue(action); /* threading asks at each round; who would change it? */
+    if (called < 0) {
         return -1;
     }
-    if (SELF(op)->timeout != NULL) {
+    bool late;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    late = SELF(op)->timeout != NULL; /* or another thread initializes it at the same time */
+    if (!late) {
+        SELF(op)->barrier.parties = parties;
+        SELF(op)->action = called ? Py_NewRef(action) : NULL;
+        SELF(op)->timeout = Py_NewRef(timeout);
+    }
+    Py_END_CRITICAL_SECTION();
+    if (late) {
         PyErr_SetString(PyExc_RuntimeError, "this Barrier is made already; make another one");
         return -1;
     }
-    SELF(op)->barrier.parties = (uint64_t)parties;
-    SELF(op)->action = action == Py_None ? NULL : Py_NewRef(action);
-    SELF(op)->timeout = Py_NewRef(timeout);
     return 0;
 }
 
@@ -445,6 +523,7 @@ barrier_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(SELF(op)->action);
     Py_VISIT(SELF(op)->timeout);
+    Py_VISIT(SELF(op)->dict);
     return 0;
 }
 
@@ -453,6 +532,7 @@ barrier_clear(PyObject *op)
 {
     Py_CLEAR(SELF(op)->action);
     Py_CLEAR(SELF(op)->timeout);
+    Py_CLEAR(SELF(op)->dict);
     return 0;
 }
 
@@ -460,17 +540,20 @@ static void
 barrier_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, barrier_dealloc) /* an action may be the wait() of another, and so on */
+    ft_patchable_abandon(op, &SELF(op)->dict);
     barrier_clear(op);
     ft_object_dealloc(op);
+    Py_TRASHCAN_END
 }
 
 PyDoc_STRVAR(barrier_doc,
 "Barrier(parties, action=None, timeout=None)\n--\n\n"
 "A meeting point for a fixed number of threads: threading.Barrier.\n"
 "\n"
-"parties is at least 1 (ValueError). action is called by the last party of each round,\n"
-"before the others go on. timeout, in seconds, is the default of wait(). What the\n"
-"parties did before they arrived is seen by all after it.");
+"parties is a whole number and at least 1 (TypeError, ValueError). action is called by the\n"
+"last party of each round, before the others go on. timeout, in seconds, is the default\n"
+"of wait(). What the parties did before they arrived is seen by all after it.");
 PyDoc_STRVAR(wait_doc,
 "wait($self, /, timeout=None)\n--\n\n"
 "Wait until all parties have arrived; return this one's number, from 0 to parties - 1.\n"
@@ -478,7 +561,8 @@ PyDoc_STRVAR(wait_doc,
 "timeout is in seconds; None takes the barrier's own. BrokenBarrierError when the\n"
 "barrier is broken, is reset, or the time is over, which breaks it. An exception of the\n"
 "action goes to the party that ran it, and breaks the barrier. An exception from a signal\n"
-"handler ends the wait; the others wait on.");
+"handler ends the wait; the others wait on. OverflowError, TypeError or ValueError (NaN)\n"
+"for a bad timeout, where it has to wait; nothing has changed then.");
 PyDoc_STRVAR(reset_doc,
 "reset($self, /)\n--\n\nMake the barrier as new; who waits gets BrokenBarrierError.");
 PyDoc_STRVAR(abort_doc,
@@ -497,11 +581,17 @@ static PyGetSetDef getset[] = {
     {"parties", barrier_get_parties, NULL, PyDoc_STR("The number of threads that meet."), NULL},
     {"n_waiting", barrier_get_n_waiting, NULL, PyDoc_STR("The number of threads that wait now."), NULL},
     {"broken", barrier_get_broken, NULL, PyDoc_STR("Whether the barrier is broken."), NULL},
+    {"_parties", barrier_get_parties, NULL, PyDoc_STR("The same as parties."), NULL},
+    {"_count", barrier_get_n_waiting, NULL, PyDoc_STR("The same as n_waiting."), NULL},
+    {"_state", barrier_get_state, NULL, PyDoc_STR("-2 when the barrier is broken, else 0."), NULL},
+    {"_action", barrier_get_action, NULL, PyDoc_STR("What the last party of a round calls, or None."), NULL},
+    {"_timeout", barrier_get_timeout, NULL, PyDoc_STR("The timeout of wait() in seconds, or None."), NULL},
+    FT_DICT_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Barrier, weakrefs), Py_READONLY, NULL},
+    FT_PATCHABLE_MEMBERS(Barrier),
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -522,6 +612,6 @@ static PyType_Slot slots[] = {
 PyType_Spec ft_barrier_spec = {
     .name = "ft_utils.synchronization.Barrier",
     .basicsize = sizeof(Barrier),
-    .flags = FT_LOCK_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
     .slots = slots,
 };

@@ -3,11 +3,12 @@
  * With a Lock, RLock or IntervalLock of this package the whole wait is done here: a
  * notified thread sleeps on in the queue of the lock. Any other lock is used by its
  * methods, as threading.Condition uses them. */
+#include "core/deadlock.h"
 #include "objects/args.h"
 #include "objects/condlock.h"
 #include "platform/os.h"
+#include "objects/patchable.h"
 #include "core/fallback.h"
-#include "platform/pyver.h"
 #include "objects/types.h"
 
 _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -15,10 +16,20 @@ _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot(
 #define SELF(op) ((Condition *)(op))
 
 /* What others see of a wait; what it does is told by the hooks. */
-static const struct ft_wait_ops ops = {
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_CONDITION_PARKED,
-    .stays = true,
+#define OPS(moves_to_)                \
+    {                                 \
+        .kind = FT_KIND_EXCLUSIVE,    \
+        .flags = FT_CONDITION_PARKED, \
+        .stays = true,                \
+        .what = "Condition",          \
+        .moves_to = (moves_to_),      \
+    }
+
+static const struct ft_wait_ops ops_with[] = {
+    [FOREIGN] = OPS(NULL),
+    [LOCK] = OPS(NULL),
+    [RLOCK] = OPS(&ft_rlock_ops),
+    [INTERVAL] = OPS(&ft_exclusive_ops),
 };
 
 static FT_SLOW PyObject *
@@ -60,7 +71,7 @@ moved(const struct ft_waiting *wait)
 static enum ft_step
 leave(struct ft_waiting *wait, int32_t why, enum end otherwise, enum end if_notified)
 {
-    if (ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
+    if (!ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why)) {
         return end(wait, otherwise);
     }
     if (moved(wait)) {
@@ -85,7 +96,7 @@ time_over(struct ft_waiting *wait)
 static enum ft_step
 look(struct ft_waiting *wait)
 {
-    if (ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter) != FT_VERDICT_PARK) {
+    if (!ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter)) {
         return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
     }
     if (ft_run_handlers_waiting(wait->self) == 0) {
@@ -95,7 +106,15 @@ look(struct ft_waiting *wait)
     return ft_golib() == NULL ? end(wait, RAISED) : leave(wait, FT_REASON_INTERRUPTED, RAISED, RAISED);
 }
 
-static const struct ft_hooks hooks = {woken, NULL, time_over, look};
+/* It has to come back with the lock, so it never raises; but its line is to be known. */
+static enum ft_step
+stuck(struct ft_waiting *wait)
+{
+    Py_XDECREF(ft_deadlock_look(wait));
+    return FT_SLEEP;
+}
+
+static const struct ft_hooks hooks = {woken, NULL, time_over, stuck, look};
 
 /* Without Go there is no queue: look for a notification now and then. Others' counts too. */
 static enum end
@@ -116,11 +135,10 @@ look_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
 /* The wait of a thread that is queued, or has to look by itself. In a child that a signal
  * handler forked nobody of the parent can notify: it looks for itself at once. */
 static enum end
-sleep_in_queue(Condition *self, struct ft_thread *thread, struct ft_waiter *chain, int64_t deadline)
+sleep_in_queue(struct ft_waiting *wait, struct ft_waiter *chain)
 {
-    struct ft_waiting wait = {&hooks, &ops, &self->condition, thread, deadline, true, true, 0};
-    ft_wait_loop(&wait, chain, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait.end;
+    ft_wait_loop(wait, chain, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait->end;
 }
 
 /* The lock could not be released: out of the queue again. The exception stays. */
@@ -129,7 +147,7 @@ unqueue(Condition *self, struct ft_thread *thread)
 {
     const struct ft_golib *go = ft_golib();
     struct ft_waiter *waiter = &thread->seat->waiter;
-    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING) != FT_VERDICT_WITHDRAWN) {
+    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING)) {
         ft_consume_wakeup(thread);
     }
 }
@@ -143,7 +161,17 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
-    ft_announce(&ops, &self->condition, thread);
+    struct ft_waiting wait = {
+        .hooks = &hooks,
+        .ops = &ops_with[self->kind],
+        .lock = &self->condition,
+        .self = thread,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = true,
+        .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
+    };
+    ft_announce(&wait);
     struct ft_waiter *chain;
     enum end ended = RAISED;
     *failed = ft_condlock_release(self, thread, saved, &chain);
@@ -152,12 +180,12 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         ft_forget(&thread->seat->waiter);
     }
     else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
-        ended = sleep_in_queue(self, thread, chain, deadline);
+        ended = sleep_in_queue(&wait, chain);
     }
     else {
         ended = look_for_notification(self, thread, before, deadline);
     }
-    ft_announce(&ops, NULL, thread);
+    ft_announce_end(thread);
     return ended;
 }
 
@@ -176,7 +204,7 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_exclusive_ops_of(word_of(self)), word_of(self), thread, ended == COMING);
+        ft_wait_moved(ops_of(self), word_of(self), thread, ended == COMING);
         PyErr_SetRaisedException(raised);
     }
     else {
@@ -201,17 +229,26 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
         return refuse_unmade(op);                   \
     }
 
-static PyObject *
-condition_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+int
+ft_condition_wait_until(PyObject *op, struct ft_thread *thread, int64_t deadline)
+{
+    return wait_until(SELF(op), thread, deadline == FT_NO_WAIT ? ft_os_now() : deadline);
+}
+
+PyObject *
+ft_condition_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     CHECK_MADE(op)
+    static const char *const names[] = {"timeout"};
+    PyObject *found[1] = {NULL};
     struct ft_thread *thread = ft_self();
-    int64_t deadline;
-    if (thread == NULL || ft_parse_wait("wait", args, nargs, kwnames, &deadline) < 0
-        || ft_condlock_check_owned(SELF(op), thread, "wait") < 0) {
+    int64_t ns;
+    if (thread == NULL || ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0
+        || ft_condlock_check_owned(SELF(op), thread, "wait") < 0 || ft_judge_timeout(found[0], &ns) < 0
+        || (ft_runs_code(found[0]) && ft_condlock_check_owned(SELF(op), thread, "wait") < 0)) {
         return NULL;
     }
-    int outcome = wait_until(SELF(op), thread, deadline == FT_NO_WAIT ? ft_os_now() : deadline);
+    int outcome = ft_condition_wait_until(op, thread, ft_deadline_in(ns));
     return outcome < 0 ? NULL : PyBool_FromLong(outcome);
 }
 
@@ -219,33 +256,7 @@ static PyObject *
 condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     CHECK_MADE(op)
-    static const char *const names[] = {"predicate", "timeout"};
-    PyObject *found[2] = {NULL, NULL};
-    struct ft_thread *thread = ft_self();
-    int64_t deadline;
-    if (thread == NULL || ft_gather("wait_for", names, 2, args, nargs, kwnames, found) < 0
-        || ft_parse_timeout(found[1], &deadline) < 0) {
-        return NULL;
-    }
-    if (found[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError, "wait_for() missing its argument, predicate");
-        return NULL;
-    }
-    for (;;) {
-        PyObject *result = PyObject_CallNoArgs(found[0]);
-        int truth = result == NULL ? -1 : PyObject_IsTrue(result);
-        bool over = deadline == FT_NO_WAIT || (deadline != FT_FOREVER && ft_os_now() >= deadline);
-        if (truth != 0 || over) {
-            if (truth < 0) {
-                Py_CLEAR(result);
-            }
-            return result;
-        }
-        Py_DECREF(result);
-        if (ft_condlock_check_owned(SELF(op), thread, "wait") < 0 || wait_until(SELF(op), thread, deadline) < 0) {
-            return NULL;
-        }
-    }
+    return ft_condition_wait_for(op, args, nargs, kwnames);
 }
 
 static FT_SLOW int
@@ -268,13 +279,8 @@ notify_slow(Condition *self, struct ft_thread *thread, uint64_t n)
 }
 
 static inline PyObject *
-notify(PyObject *op, uint64_t n)
+notify_owned(PyObject *op, struct ft_thread *thread, uint64_t n)
 {
-    CHECK_MADE(op)
-    struct ft_thread *thread = ft_self();
-    if (thread == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0) {
-        return NULL;
-    }
     bool waited_for = atomic_load(&SELF(op)->condition.word) != 0 || ft_golib() == NULL;
     if (waited_for && n > 0) {
         notify_slow(SELF(op), thread, n);
@@ -282,56 +288,128 @@ notify(PyObject *op, uint64_t n)
     Py_RETURN_NONE;
 }
 
+static inline PyObject *
+notify(PyObject *op, uint64_t n)
+{
+    CHECK_MADE(op)
+    struct ft_thread *thread = ft_self();
+    if (thread == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0) {
+        return NULL;
+    }
+    return notify_owned(op, thread, n);
+}
+
+long long
+ft_condition_waiting(PyObject *op)
+{
+    void *event = atomic_load(&SELF(op)->event);
+    long long before = FT_UNLIKELY(event != NULL) ? ft_waiting_for(event, FT_KIND_SHARED) : 0;
+    return before + ft_waiting_for(&SELF(op)->condition, FT_KIND_EXCLUSIVE);
+}
+
 static PyObject *
 condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
+    CHECK_MADE(op)
     static const char *const names[] = {"n"};
     PyObject *found[1] = {NULL};
-    if (FT_LIKELY(nargs == 0 && kwnames == NULL)) {
+    struct ft_thread *thread;
+    uint64_t n = 0;
+    if (FT_LIKELY(nargs == 0 && (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0))) {
         return notify(op, 1);
     }
-    if (ft_gather("notify", names, 1, args, nargs, kwnames, found) < 0) {
+    if (ft_gather("notify", names, 1, args, nargs, kwnames, found) < 0 || (thread = ft_self()) == NULL
+        || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
+        /* threading looks at the number only when somebody waits */
+        || (ft_condition_waiting(op) > 0 && ft_countdown(found[0], &n) < 0)
+        || (ft_runs_code(found[0]) && ft_condlock_check_owned(SELF(op), thread, "notify") < 0)) {
         return NULL;
     }
-    int overflow;
-    long long n = PyLong_AsLongLongAndOverflow(found[0], &overflow);
-    if (n == -1 && PyErr_Occurred()) {
-        return NULL;
+    return notify_owned(op, thread, n);
+}
+
+/* threading's calls notify(), so that one which was replaced is called. */
+static FT_SLOW PyObject *
+notify_all_patched(PyObject *op)
+{
+    PyObject *method;
+    int own = ft_own_method(op, "notify", FT_FASTCALL(condition_notify), &method);
+    if (own != 0) {
+        return own > 0 ? notify(op, UINT64_MAX) : NULL;
     }
-    return notify(op, overflow > 0 ? UINT64_MAX : overflow < 0 || n < 0 ? 0 : (uint64_t)n);
+    PyObject *n = PyLong_FromLongLong(ft_condition_waiting(op));
+    PyObject *result = n == NULL ? NULL : PyObject_CallOneArg(method, n);
+    Py_XDECREF(n);
+    Py_DECREF(method);
+    Py_XDECREF(result);
+    return result == NULL ? NULL : Py_None;
 }
 
 static PyObject *
 condition_notify_all(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return notify(op, UINT64_MAX);
+    return FT_LIKELY(ft_condition_unpatched(op)) ? notify(op, UINT64_MAX) : notify_all_patched(op);
 }
 
 static PyObject *
-condition_notify_all_old(PyObject *op, PyObject *unused)
+condition_notify_all_old(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     return PyErr_WarnEx(PyExc_DeprecationWarning, "notifyAll() is deprecated, use notify_all() instead", 1) < 0
                ? NULL
-               : condition_notify_all(op, unused);
+               : PyObject_CallMethod(op, "notify_all", NULL);
 }
 
 /* ---- the lock's own methods ---- */
 
-static PyObject *
-condition_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* A Lock or an RLock of ours needs no look for its methods. */
+static inline bool
+is_own(const Condition *self)
 {
-    CHECK_MADE(op)
-    PyObject *method = PyObject_GetAttrString(SELF(op)->lock, "acquire");
+    return self->kind == LOCK || self->kind == RLOCK;
+}
+
+static inline PyObject *
+enter_own(Condition *self)
+{
+    int taken = self->kind == LOCK ? ft_lock_take(self->lock, FT_FOREVER) : ft_rlock_take(self->lock, FT_FOREVER);
+    return taken > 0 ? Py_True : NULL;
+}
+
+static inline PyObject *
+exit_own(Condition *self)
+{
+    return (self->kind == LOCK ? ft_lock_give(self->lock) : ft_rlock_give(self->lock)) == 0 ? Py_None : NULL;
+}
+
+static PyObject *
+call_lock(PyObject *op, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *method = PyObject_GetAttrString(SELF(op)->lock, name);
     PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
     Py_XDECREF(method);
     return result;
 }
 
 static PyObject *
-condition_release(PyObject *op, PyObject *Py_UNUSED(unused))
+condition_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     CHECK_MADE(op)
-    return PyObject_CallMethod(SELF(op)->lock, "release", NULL);
+    Condition *self = SELF(op);
+    if (is_own(self) && nargs == 0 && kwnames == NULL) {
+        return enter_own(self);
+    }
+    return call_lock(op, "acquire", args, nargs, kwnames);
+}
+
+static PyObject *
+condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    CHECK_MADE(op)
+    Condition *self = SELF(op);
+    if (is_own(self) && nargs == 0 && kwnames == NULL) {
+        return exit_own(self);
+    }
+    return call_lock(op, "release", args, nargs, kwnames);
 }
 
 static PyObject *
@@ -339,13 +417,7 @@ condition_enter(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     CHECK_MADE(op)
     Condition *self = SELF(op);
-    if (self->kind == LOCK) {
-        return ft_lock_take(self->lock, FT_FOREVER) > 0 ? Py_True : NULL;
-    }
-    if (self->kind == RLOCK) {
-        return ft_rlock_take(self->lock, FT_FOREVER) > 0 ? Py_True : NULL;
-    }
-    return PyObject_CallMethod(self->lock, "__enter__", NULL);
+    return is_own(self) ? enter_own(self) : PyObject_CallMethod(self->lock, "__enter__", NULL);
 }
 
 static PyObject *
@@ -353,16 +425,7 @@ condition_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     CHECK_MADE(op)
     Condition *self = SELF(op);
-    if (self->kind == LOCK) {
-        return ft_lock_give(self->lock) == 0 ? Py_None : NULL;
-    }
-    if (self->kind == RLOCK) {
-        return ft_rlock_give(self->lock) == 0 ? Py_None : NULL;
-    }
-    PyObject *method = PyObject_GetAttrString(self->lock, "__exit__");
-    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs, NULL);
-    Py_XDECREF(method);
-    return result;
+    return is_own(self) ? exit_own(self) : call_lock(op, "__exit__", args, nargs, NULL);
 }
 
 static PyObject *
@@ -414,6 +477,16 @@ condition_get_lock(PyObject *op, void *Py_UNUSED(closure))
     return Py_NewRef(SELF(op)->lock);
 }
 
+/* Something to look at: the queue itself is nobody's to touch. */
+static PyObject *
+condition_get_waiters(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *report = PyImport_ImportModule("ft_utils._report");
+    PyObject *waiters = report == NULL ? NULL : PyObject_CallMethod(report, "Waiters", "O", op);
+    Py_XDECREF(report);
+    return waiters;
+}
+
 static PyObject *
 condition_repr(PyObject *op)
 {
@@ -421,10 +494,7 @@ condition_repr(PyObject *op)
     if (self->lock == NULL) {
         return PyUnicode_FromFormat("<%s without a lock at %p>", ft_type_name(op), op);
     }
-    const struct ft_golib *go = ft_golib();
-    long long waiting = go != NULL ? go->ft_waiting(&self->condition, FT_KIND_EXCLUSIVE)
-                                   : ft_count_waiting(&self->condition, FT_KIND_EXCLUSIVE);
-    return PyUnicode_FromFormat("<%s of %R waiters=%lld at %p>", ft_type_name(op), self->lock, waiting, op);
+    return PyUnicode_FromFormat("<%s(%S, %lld)>", ft_type_name(op), self->lock, ft_condition_waiting(op));
 }
 
 /* ---- making ---- */
@@ -487,6 +557,7 @@ condition_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(SELF(op)->lock);
+    Py_VISIT(SELF(op)->dict);
     return 0;
 }
 
@@ -494,15 +565,26 @@ static int
 condition_clear(PyObject *op)
 {
     Py_CLEAR(SELF(op)->lock);
+    Py_CLEAR(SELF(op)->dict);
     return 0;
 }
 
+/* A condition may be the lock of another, however deep: the trashcan keeps the stack low. */
 static void
 condition_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, condition_dealloc)
+    ft_patchable_abandon(op, &SELF(op)->dict);
     condition_clear(op);
     ft_object_dealloc(op);
+    Py_TRASHCAN_END
+}
+
+bool
+ft_condition_unpatched(PyObject *op)
+{
+    return ft_unpatched(op, condition_dealloc, &SELF(op)->dict);
 }
 
 PyDoc_STRVAR(condition_doc,
@@ -517,12 +599,15 @@ PyDoc_STRVAR(wait_doc,
 "Release the lock, wait to be notified, take the lock again; False if the time was over.\n"
 "\n"
 "timeout is in seconds; None waits for as long as it takes. RuntimeError when the lock is\n"
-"not held. An exception from a signal handler ends the wait, after the lock is held again.");
+"not held, OverflowError or TypeError for a bad timeout; the lock stays as it was then. An\n"
+"exception from a signal handler ends the wait, after the lock is held again.");
 PyDoc_STRVAR(wait_for_doc,
 "wait_for($self, /, predicate, timeout=None)\n--\n\n"
 "Wait until predicate() is true, or the time is over; return its last result.\n"
 "\n"
-"timeout is in seconds, for all waits together. RuntimeError when the lock is not held.");
+"timeout is in seconds, for all waits together, from the first of them on. Where it has to\n"
+"wait: RuntimeError when the lock is not held, OverflowError, TypeError or ValueError (NaN)\n"
+"for a bad timeout.");
 PyDoc_STRVAR(notify_doc,
 "notify($self, /, n=1)\n--\n\n"
 "End the wait of up to n threads, those that have waited longest first.\n"
@@ -537,7 +622,8 @@ PyDoc_STRVAR(notify_all_old_doc,
 "notifyAll($self, /)\n--\n\nThe old name of notify_all(); DeprecationWarning, RuntimeError as there.");
 PyDoc_STRVAR(acquire_doc,
 "acquire($self, /, *args, **kwargs)\n--\n\nCall the acquire method of the lock.");
-PyDoc_STRVAR(release_doc, "release($self, /)\n--\n\nCall the release method of the lock.");
+PyDoc_STRVAR(release_doc,
+"release($self, /, *args, **kwargs)\n--\n\nCall the release method of the lock.");
 PyDoc_STRVAR(enter_doc, "__enter__($self, /)\n--\n\nEnter the lock, and return what that gives.");
 PyDoc_STRVAR(exit_doc,
 "__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\nExit the lock.");
@@ -552,8 +638,8 @@ PyDoc_STRVAR(reinit_doc,
 
 static PyMethodDef methods[] = {
     {"acquire", FT_FASTCALL(condition_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_doc},
-    {"release", condition_release, METH_NOARGS, release_doc},
-    {"wait", FT_FASTCALL(condition_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"release", FT_FASTCALL(condition_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
+    {"wait", FT_FASTCALL(ft_condition_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
     {"wait_for", FT_FASTCALL(condition_wait_for), METH_FASTCALL | METH_KEYWORDS, wait_for_doc},
     {"notify", FT_FASTCALL(condition_notify), METH_FASTCALL | METH_KEYWORDS, notify_doc},
     {"notify_all", condition_notify_all, METH_NOARGS, notify_all_doc},
@@ -570,11 +656,14 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     {"_lock", condition_get_lock, NULL, PyDoc_STR("The lock."), NULL},
+    {"_waiters", condition_get_waiters, NULL,
+     PyDoc_STR("Who waits, to be counted and looked at: a sequence of threading.get_ident()."), NULL},
+    FT_DICT_GETSET,
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Condition, weakrefs), Py_READONLY, NULL},
+    FT_PATCHABLE_MEMBERS(Condition),
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -595,6 +684,6 @@ static PyType_Slot slots[] = {
 PyType_Spec ft_condition_spec = {
     .name = "ft_utils.synchronization.Condition",
     .basicsize = sizeof(Condition),
-    .flags = FT_LOCK_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
     .slots = slots,
 };

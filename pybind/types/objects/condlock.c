@@ -130,7 +130,7 @@ ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *save
         return 0;
     }
     if (!ft_exclusive_lock_fast(word_of(self), thread)) {
-        ft_wait_uninterruptibly(ft_exclusive_ops_of(word_of(self)), word_of(self), thread);
+        ft_wait_uninterruptibly(ops_of(self), word_of(self), thread);
     }
     return 0;
 }

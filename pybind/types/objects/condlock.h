@@ -16,6 +16,10 @@ typedef struct {
     _Atomic(uint64_t) notified; /* notifications; polled for in a forked child */
     PyObject *lock;             /* NULL only when made by __new__ alone; else constant */
     enum kind kind;
+    PyObject *dict;
+    /* The word of the Event that this is the _cond of, for counting who was queued there
+     * before: a key, never looked into. NULL for others, and when the Event is gone. */
+    void *_Atomic event;
 } Condition;
 
 /* What a wait has to put back: an RLock's depth, or what a foreign _release_save gave. */
@@ -29,6 +33,15 @@ static inline struct ft_interval_lock *
 word_of(Condition *self)
 {
     return (struct ft_interval_lock *)((char *)self->lock + FT_WORD_OFFSET);
+}
+
+/* How a thread waits for the lock of ours. */
+static inline const struct ft_wait_ops *
+ops_of(Condition *self)
+{
+    return self->kind == RLOCK  ? &ft_rlock_ops
+           : self->kind == LOCK ? &ft_anybodys_ops
+                                : ft_exclusive_ops_of(word_of(self));
 }
 
 /* Calls a method of the lock that may be missing. 1 with the result, 0 without the method,

@@ -1,13 +1,20 @@
-/* Event. The word: golib/locks/event.go. */
+/* Event. The word: golib/locks/event.go.
+ *
+ * threading's is a flag under a Condition, _cond, which programs reach for: they hold it to
+ * keep set() and clear() out, wait for it, notify it. Here it is made when somebody asks for
+ * it, and from then on the event works as threading's does: set() and clear() hold its lock,
+ * wait() waits for it. Who was queued for the event before is let go by set() all the same. */
 #include "objects/args.h"
-#include "objects/family.h"
-#include "objects/lockobj.h"
+#include "objects/condlock.h"
+#include "objects/patchable.h"
 #include "objects/types.h"
 
 typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
     struct ft_event event;
+    _Atomic(PyObject *) guard; /* _cond, a Condition over a Lock; NULL until asked for, then constant */
+    PyObject *dict;
 } Event;
 
 _Static_assert(offsetof(Event, event.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -36,6 +43,7 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .what = "Event",
 };
 
 static PyObject *
@@ -45,20 +53,22 @@ event_is_set(PyObject *op, PyObject *Py_UNUSED(unused))
 }
 
 static PyObject *
-event_is_set_old(PyObject *op, PyObject *unused)
+event_is_set_old(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     return PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) < 0
                ? NULL
-               : event_is_set(op, unused);
+               : PyObject_CallMethod(op, "is_set", NULL);
 }
 
+/* ---- the flag alone ---- */
+
 /* Somebody waits. */
-static FT_SLOW PyObject *
-set_slow(Event *self)
+static FT_SLOW int
+raise_flag_slow(Event *self)
 {
     struct ft_thread *thread = ft_self();
     if (thread == NULL) {
-        return NULL;
+        return -1;
     }
     const struct ft_golib *go = ft_golib();
     if (go != NULL) {
@@ -67,66 +77,208 @@ set_slow(Event *self)
     else {
         atomic_store(&self->event.word, FT_EVENT_SET); /* who polls will see it */
     }
-    Py_RETURN_NONE;
+    return 0;
+}
+
+static inline int
+raise_flag(Event *self)
+{
+    return FT_LIKELY(ft_cas(&self->event.word, 0, FT_EVENT_SET)) || is_set(self) ? 0 : raise_flag_slow(self);
+}
+
+static inline void
+lower_flag(Event *self)
+{
+    ft_cas(&self->event.word, FT_EVENT_SET, 0); /* a word with parked is clear */
 }
 
 static PyObject *
-event_set(PyObject *op, PyObject *Py_UNUSED(unused))
+await_flag(Event *self, PyObject *timeout)
 {
-    Event *self = SELF(op);
-    if (FT_LIKELY(ft_cas(&self->event.word, 0, FT_EVENT_SET)) || is_set(self)) {
-        Py_RETURN_NONE;
-    }
-    return set_slow(self);
-}
-
-static PyObject *
-event_clear(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    ft_cas(&SELF(op)->event.word, FT_EVENT_SET, 0); /* a word with parked is clear */
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-event_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    int64_t deadline;
-    if (ft_parse_wait("wait", args, nargs, kwnames, &deadline) < 0) {
-        return NULL;
-    }
-    if (is_set(SELF(op))) {
+    int64_t ns;
+    if (is_set(self)) {
         Py_RETURN_TRUE;
     }
-    if (deadline == FT_NO_WAIT) {
+    if (ft_judge_timeout(timeout, &ns) < 0) {
+        return NULL;
+    }
+    if (ns == 0) {
         Py_RETURN_FALSE;
     }
     struct ft_thread *thread = ft_self();
     if (thread == NULL) {
         return NULL;
     }
-    int outcome = ft_wait(&ops, &SELF(op)->event, thread, deadline);
+    int outcome = ft_wait(&ops, &self->event, thread, ft_deadline_in(ns));
     return outcome < 0 ? NULL : PyBool_FromLong(outcome);
+}
+
+/* ---- the flag under _cond ---- */
+
+static inline PyObject *
+guard_of(Event *self)
+{
+    return atomic_load(&self->guard);
+}
+
+static inline PyObject *
+lock_of(PyObject *guard)
+{
+    return ((Condition *)guard)->lock;
+}
+
+/* Releases the guard's lock; an exception that is on its way stays. Takes and returns the
+ * reference to result. */
+static PyObject *
+leave(PyObject *guard, PyObject *result)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    if (ft_lock_give(lock_of(guard)) < 0) {
+        Py_XDECREF(raised);
+        Py_CLEAR(result);
+    }
+    else {
+        PyErr_SetRaisedException(raised);
+    }
+    return result;
+}
+
+static FT_SLOW PyObject *
+set_guarded(Event *self, PyObject *guard)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    return leave(guard, raise_flag(self) < 0 ? NULL : PyObject_CallMethod(guard, "notify_all", NULL));
+}
+
+static FT_SLOW PyObject *
+clear_guarded(Event *self, PyObject *guard)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    lower_flag(self);
+    return leave(guard, Py_None);
+}
+
+static FT_SLOW PyObject *
+wait_guarded(Event *self, PyObject *guard, PyObject *timeout)
+{
+    if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
+        return NULL;
+    }
+    bool set = is_set(self);
+    return leave(guard, set ? Py_True : PyObject_CallMethod(guard, "wait", "(O)", timeout == NULL ? Py_None : timeout));
+}
+
+static PyObject *
+event_get_cond(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *guard = guard_of(SELF(op));
+    if (guard != NULL) {
+        return Py_NewRef(guard);
+    }
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    PyObject *lock = state == NULL ? NULL : PyObject_CallNoArgs((PyObject *)state->lock);
+    PyObject *made = lock == NULL ? NULL : PyObject_CallOneArg((PyObject *)state->condition, lock);
+    Py_XDECREF(lock);
+    if (made == NULL) {
+        return NULL;
+    }
+    atomic_store(&((Condition *)made)->event, &SELF(op)->event);
+    if (atomic_compare_exchange_strong(&SELF(op)->guard, &guard, made)) {
+        return Py_NewRef(made);
+    }
+    Py_DECREF(made); /* another thread was first */
+    return Py_NewRef(guard);
+}
+
+/* ---- methods ---- */
+
+static PyObject *
+event_set(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Event *self = SELF(op);
+    PyObject *guard = guard_of(self);
+    if (FT_UNLIKELY(guard != NULL)) {
+        return set_guarded(self, guard);
+    }
+    if (FT_UNLIKELY(raise_flag(self) < 0)) {
+        return NULL;
+    }
+    /* Made in the meantime, and who waits for it may have looked before the flag was up. */
+    if (FT_UNLIKELY((guard = guard_of(self)) != NULL)) {
+        return set_guarded(self, guard);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+event_clear(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    PyObject *guard = guard_of(SELF(op));
+    if (FT_UNLIKELY(guard != NULL)) {
+        return clear_guarded(SELF(op), guard);
+    }
+    lower_flag(SELF(op));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+event_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"timeout"};
+    PyObject *found[1] = {NULL};
+    if (ft_gather("wait", names, 1, args, nargs, kwnames, found) < 0) {
+        return NULL;
+    }
+    PyObject *guard = guard_of(SELF(op));
+    return FT_UNLIKELY(guard != NULL) ? wait_guarded(SELF(op), guard, found[0]) : await_flag(SELF(op), found[0]);
 }
 
 static PyObject *
 event_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
+    PyObject *guard = guard_of(SELF(op));
     atomic_fetch_and(&SELF(op)->event.word, FT_EVENT_SET);
-    Py_RETURN_NONE;
+    return guard == NULL ? Py_None : PyObject_CallMethod(guard, "_at_fork_reinit", NULL);
+}
+
+static PyObject *
+event_get_flag(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(is_set(SELF(op)));
+}
+
+/* For classes that have a set() or clear() of their own, which hold _cond. */
+static int
+event_set_flag(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot delete the flag of an Event");
+        return -1;
+    }
+    int truth = PyObject_IsTrue(value);
+    if (truth == 0) {
+        lower_flag(SELF(op));
+    }
+    return truth > 0 ? raise_flag(SELF(op)) : truth;
 }
 
 static PyObject *
 event_repr(PyObject *op)
 {
     Event *self = SELF(op);
-    if (is_set(self)) {
-        return PyUnicode_FromFormat("<%s set at %p>", ft_type_name(op), op);
-    }
-    const struct ft_golib *go = ft_golib();
-    long long waiting = go != NULL ? go->ft_waiting(&self->event, FT_KIND_SHARED)
-                                   : ft_count_waiting(&self->event, FT_KIND_SHARED);
-    return PyUnicode_FromFormat("<%s unset waiters=%lld at %p>", ft_type_name(op), waiting, op);
+    PyObject *guard = guard_of(self);
+    bool set = is_set(self);
+    long long waiting = guard != NULL ? ft_condition_waiting(guard)
+                        : set         ? 0
+                                      : ft_waiting_for(&self->event, FT_KIND_SHARED);
+    return ft_repr_state(op, waiting, PyUnicode_FromString(set ? "set" : "unset"));
 }
+
+/* ---- making ---- */
 
 static PyObject *
 event_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -134,11 +286,45 @@ event_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwa
     return type->tp_alloc(type, 0);
 }
 
+/* Called again it clears the flag, as threading's does; who waits waits on. */
 static int
-event_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+event_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, ":Event", names) ? 0 : -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Event", names)) {
+        return -1;
+    }
+    lower_flag(SELF(op));
+    return 0;
+}
+
+static int
+event_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(guard_of(SELF(op)));
+    Py_VISIT(SELF(op)->dict);
+    return 0;
+}
+
+/* The guard stays, since calls count on it: a cycle through it goes through its own dict. */
+static int
+event_clear_refs(PyObject *op)
+{
+    Py_CLEAR(SELF(op)->dict);
+    return 0;
+}
+
+static void
+event_dealloc(PyObject *op)
+{
+    ft_patchable_abandon(op, &SELF(op)->dict);
+    PyObject *guard = guard_of(SELF(op));
+    if (guard != NULL) {
+        atomic_store(&((Condition *)guard)->event, NULL); /* somebody may keep it */
+        Py_DECREF(guard);
+    }
+    ft_object_dealloc(op);
 }
 
 PyDoc_STRVAR(event_doc,
@@ -155,7 +341,8 @@ PyDoc_STRVAR(wait_doc,
 "Wait until the flag is set, and return True; False when the time is over before.\n"
 "\n"
 "timeout is in seconds; None waits for as long as it takes. A set() ends the wait even\n"
-"when a clear() follows at once. An exception from a signal handler ends it too.");
+"when a clear() follows at once. An exception from a signal handler ends it too.\n"
+"OverflowError or TypeError for a bad timeout, where it has to wait.");
 PyDoc_STRVAR(reinit_doc,
 "_at_fork_reinit($self, /)\n--\n\n"
 "Forget who waited, in a forked child (for os.register_at_fork).");
@@ -171,8 +358,17 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef getset[] = {
+    {"_cond", event_get_cond, NULL,
+     PyDoc_STR("The Condition that guards the flag. From the first time that it is asked for, set(),\n"
+               "clear() and wait() use it, as threading's do: slower."), NULL},
+    {"_flag", event_get_flag, event_set_flag, PyDoc_STR("Whether the flag is set."), NULL},
+    FT_DICT_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Event, weakrefs), Py_READONLY, NULL},
+    FT_PATCHABLE_MEMBERS(Event),
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -180,9 +376,12 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)event_doc},
     {Py_tp_new, event_new},
     {Py_tp_init, event_init},
-    {Py_tp_dealloc, ft_object_dealloc},
+    {Py_tp_dealloc, event_dealloc},
+    {Py_tp_traverse, event_traverse},
+    {Py_tp_clear, event_clear_refs},
     {Py_tp_repr, event_repr},
     {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
     {Py_tp_members, members},
     {0, NULL},
 };
@@ -190,6 +389,6 @@ static PyType_Slot slots[] = {
 PyType_Spec ft_event_spec = {
     .name = "ft_utils.synchronization.Event",
     .basicsize = sizeof(Event),
-    .flags = FT_LOCK_TYPE_FLAGS,
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
     .slots = slots,
 };

@@ -48,14 +48,29 @@ new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
     return op;
 }
 
-static int
-init(PyObject *op, PyObject *args, PyObject *kwargs)
+static bool
+none_given(PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) != 0 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0)) {
+    return PyTuple_GET_SIZE(args) == 0 && (kwargs == NULL || PyDict_GET_SIZE(kwargs) == 0);
+}
+
+static int
+lock_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    if (!none_given(args, kwargs)) {
         PyErr_Format(PyExc_TypeError, "%s() takes no arguments", ft_type_name(op));
         return -1;
     }
     return 0;
+}
+
+static int
+rlock_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+{
+    return none_given(args, kwargs)
+               ? 0
+               : PyErr_WarnEx(PyExc_DeprecationWarning, "Passing arguments to RLock is deprecated and will be "
+                                                        "removed in 3.15: they mean nothing", 1);
 }
 
 /* ---- taking and releasing ---- */
@@ -104,7 +119,7 @@ ft_rlock_take(PyObject *op, int64_t deadline)
         return FT_ACQUIRED;
     }
     return ft_exclusive_owned(lock, self) ? rlock_again(RLOCK(op))
-                                          : lock_slow(&ft_exclusive_ops, lock, self, deadline);
+                                          : lock_slow(&ft_rlock_ops, lock, self, deadline);
 }
 
 int
@@ -154,8 +169,13 @@ ft_rlock_give(PyObject *op)
         int outcome = take(op, deadline);                                                       \
         return FT_UNLIKELY(outcome < 0) ? NULL : PyBool_FromLong(outcome);                      \
     }                                                                                           \
-    static PyObject *name##_enter(PyObject *op, PyObject *Py_UNUSED(unused))                    \
+    /* threading's take the arguments of acquire, as nobody who writes `with` gives any. */      \
+    static PyObject *name##_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,        \
+                                  PyObject *kwnames)                                            \
     {                                                                                           \
+        if (FT_UNLIKELY(nargs != 0 || kwnames != NULL)) {                                       \
+            return name##_acquire(op, args, nargs, kwnames);                                    \
+        }                                                                                       \
         return FT_LIKELY(take(op, FT_FOREVER) > 0) ? Py_True : NULL;                            \
     }
 
@@ -207,19 +227,26 @@ rlock_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+/* As CPython's locks say it, with the owner and who waits added: "<locked … object owner=…
+ * waiters=… at 0x…>". count is an RLock's: NULL for a Lock, which does not tell it. */
 static PyObject *
-repr(PyObject *op, const char *extra)
+repr(PyObject *op, const unsigned long *count)
 {
+    char counted[40] = "";
     uint64_t s = atomic_load(&LOCK(op)->lock.word);
-    if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", ft_type_name(op), op);
+    bool held = s >> FT_OWNER_SHIFT != 0;
+    if (count != NULL) {
+        PyOS_snprintf(counted, sizeof counted, "%s count=%lu", held ? "" : " owner=0", held ? *count + 1 : 0);
+    }
+    if (!held) {
+        return PyUnicode_FromFormat("<unlocked %s object%s at %p>", Py_TYPE(op)->tp_name, counted, op);
     }
     PyObject *owner = ft_repr_owner(s);
     if (owner == NULL) {
         return NULL;
     }
-    PyObject *text = PyUnicode_FromFormat("<%s locked owner=%U%s waiters=%lld at %p>", ft_type_name(op),
-                                          owner, extra,
+    PyObject *text = PyUnicode_FromFormat("<locked %s object owner=%U%s waiters=%lld at %p>",
+                                          Py_TYPE(op)->tp_name, owner, counted,
                                           (long long)ft_waiting_for(&LOCK(op)->lock, FT_KIND_EXCLUSIVE), op);
     Py_DECREF(owner);
     return text;
@@ -228,15 +255,14 @@ repr(PyObject *op, const char *extra)
 static PyObject *
 lock_repr(PyObject *op)
 {
-    return repr(op, "");
+    return repr(op, NULL);
 }
 
 static PyObject *
 rlock_repr(PyObject *op)
 {
-    char count[40];
-    PyOS_snprintf(count, sizeof count, " count=%lu", count_of(RLOCK(op)) + 1);
-    return repr(op, count);
+    unsigned long count = count_of(RLOCK(op));
+    return repr(op, &count);
 }
 
 /* ---- RLock for Condition ---- */
@@ -283,27 +309,40 @@ rlock_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
                         "cannot release un-acquired lock: this thread does not hold the RLock");
         return NULL;
     }
-    PyObject *depth = PyLong_FromUnsignedLong(ft_rlock_depth(op));
-    if (depth != NULL) {
+    PyObject *state = Py_BuildValue("kk", ft_rlock_depth(op) + 1, self->ident);
+    if (state != NULL) {
         ft_rlock_restore(op, 0);
         ft_exclusive_unlock(&RLOCK(op)->lock, self);
     }
-    return depth;
+    return state;
 }
 
+/* The owner in the state is the calling thread: who else could have released the lock? */
 static PyObject *
 rlock_acquire_restore(PyObject *op, PyObject *state)
 {
     struct ft_thread *self = ft_self();
-    unsigned long count = PyLong_AsUnsignedLong(state);
-    if (self == NULL || (count == (unsigned long)-1 && PyErr_Occurred())
-        || ft_self_prepare_wait(self) < 0) {
+    unsigned long count, owner;
+    if (self == NULL) {
+        return NULL;
+    }
+    if (!PyTuple_Check(state)) {
+        return PyErr_Format(PyExc_TypeError, "_acquire_restore() needs what _release_save() gave, not %T", state);
+    }
+    if (!PyArg_ParseTuple(state, "kk:_acquire_restore", &count, &owner)) {
+        return NULL;
+    }
+    if (count == 0) {
+        PyErr_SetString(PyExc_ValueError, "_acquire_restore() needs what _release_save() gave: the count is 0");
+        return NULL;
+    }
+    if (ft_self_prepare_wait(self) < 0) {
         return NULL;
     }
     if (!ft_exclusive_lock_fast(&RLOCK(op)->lock, self)) {
-        ft_wait_uninterruptibly(&ft_exclusive_ops, &RLOCK(op)->lock, self);
+        ft_wait_uninterruptibly(&ft_rlock_ops, &RLOCK(op)->lock, self);
     }
-    ft_rlock_restore(op, count);
+    ft_rlock_restore(op, count - 1);
     Py_RETURN_NONE;
 }
 
@@ -318,7 +357,8 @@ PyDoc_STRVAR(rlock_doc,
 "RLock()\n--\n\n"
 "A lock that its owner may acquire again: threading.RLock, handed over fairly.\n"
 "\n"
-"It is free when it has been released as often as it was acquired.");
+"It is free when it has been released as often as it was acquired. Arguments mean nothing\n"
+"and give a DeprecationWarning.");
 
 PyDoc_STRVAR(lock_acquire_doc,
 "acquire($self, /, blocking=True, timeout=-1)\n--\n\n"
@@ -352,6 +392,11 @@ PyDoc_STRVAR(rlock_release_doc,
 PyDoc_STRVAR(locked_doc,
 "locked($self, /)\n--\n\n"
 "Return whether some thread holds the lock; it may be outdated at once.");
+PyDoc_STRVAR(acquire_lock_doc,
+"acquire_lock($self, /, blocking=True, timeout=-1)\n--\n\n"
+"An obsolete name of acquire(); timeout is in seconds.");
+PyDoc_STRVAR(release_lock_doc, "release_lock($self, /)\n--\n\nAn obsolete name of release().");
+PyDoc_STRVAR(locked_lock_doc, "locked_lock($self, /)\n--\n\nAn obsolete name of locked().");
 PyDoc_STRVAR(enter_doc, "__enter__($self, /)\n--\n\nAcquire the lock and return True.");
 PyDoc_STRVAR(exit_doc,
 "__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\nRelease the lock.");
@@ -367,13 +412,16 @@ PyDoc_STRVAR(save_doc,
 "Release the lock entirely and return what _acquire_restore needs (for Condition).");
 PyDoc_STRVAR(restore_doc,
 "_acquire_restore($self, state, /)\n--\n\n"
-"Take the lock as deep as it was before _release_save (for Condition).");
+"Take the lock, waiting for it, as deep as it was before _release_save (for Condition).");
 
 static PyMethodDef lock_methods[] = {
     {"acquire", FT_FASTCALL(lock_acquire), METH_FASTCALL | METH_KEYWORDS, lock_acquire_doc},
     {"release", lock_release, METH_NOARGS, lock_release_doc},
     {"locked", locked, METH_NOARGS, locked_doc},
-    {"__enter__", lock_enter, METH_NOARGS, enter_doc},
+    {"acquire_lock", FT_FASTCALL(lock_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_lock_doc},
+    {"release_lock", lock_release, METH_NOARGS, release_lock_doc},
+    {"locked_lock", locked, METH_NOARGS, locked_lock_doc},
+    {"__enter__", FT_FASTCALL(lock_enter), METH_FASTCALL | METH_KEYWORDS, enter_doc},
     {"__exit__", FT_FASTCALL(lock_exit), METH_FASTCALL, exit_doc},
     {"_at_fork_reinit", lock_reinit, METH_NOARGS, reinit_doc},
     FT_REFUSE_PICKLE_METHOD,
@@ -384,7 +432,7 @@ static PyMethodDef rlock_methods[] = {
     {"acquire", FT_FASTCALL(rlock_acquire), METH_FASTCALL | METH_KEYWORDS, rlock_acquire_doc},
     {"release", rlock_release, METH_NOARGS, rlock_release_doc},
     {"locked", locked, METH_NOARGS, locked_doc},
-    {"__enter__", rlock_enter, METH_NOARGS, enter_doc},
+    {"__enter__", FT_FASTCALL(rlock_enter), METH_FASTCALL | METH_KEYWORDS, enter_doc},
     {"__exit__", FT_FASTCALL(rlock_exit), METH_FASTCALL, exit_doc},
     {"_at_fork_reinit", rlock_reinit, METH_NOARGS, reinit_doc},
     {"_is_owned", rlock_is_owned, METH_NOARGS, is_owned_doc},
@@ -404,7 +452,7 @@ static PyMemberDef members[] = {
     static PyType_Slot prefix##_slots[] = {                            \
         {Py_tp_doc, (void *)prefix##_doc},                             \
         {Py_tp_new, new},                                              \
-        {Py_tp_init, init},                                            \
+        {Py_tp_init, prefix##_init},                                   \
         {Py_tp_dealloc, ft_object_dealloc},                            \
         {Py_tp_repr, prefix##_repr},                                   \
         {Py_tp_methods, prefix##_methods},                             \

@@ -1,5 +1,8 @@
 #include "objects/lockobj.h"
 
+#include "core/golib.h"
+#include "objects/types.h"
+
 void
 ft_object_dealloc(PyObject *self)
 {
@@ -28,4 +31,20 @@ ft_repr_owner(uint64_t word)
         return PyUnicode_FromString("ended");
     }
     return PyUnicode_FromFormat("%lu", ident);
+}
+
+PyObject *
+ft_repr_state(PyObject *op, long long waiting, PyObject *state)
+{
+    PyObject *name = state == NULL ? NULL : ft_qualified_name(op);
+    PyObject *text = NULL;
+    if (name != NULL && waiting == 0) {
+        text = PyUnicode_FromFormat("<%U at %p: %U>", name, op, state);
+    }
+    else if (name != NULL) {
+        text = PyUnicode_FromFormat("<%U at %p waiters=%lld: %U>", name, op, waiting, state);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(state);
+    return text;
 }

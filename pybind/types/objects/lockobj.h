@@ -29,4 +29,9 @@ PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
 /* " owner=…" for a repr: the ident of the owner's thread, or "ended". */
 PyObject *ft_repr_owner(uint64_t word);
 
+/* What those of threading's classes say that print "<module.Name at 0x…: state>", with the
+ * number of waiters before the colon when there are any. It takes the reference to state,
+ * which may be NULL with an exception set: then so is the result. */
+PyObject *ft_repr_state(PyObject *op, long long waiting, PyObject *state);
+
 #endif

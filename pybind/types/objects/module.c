@@ -1,8 +1,13 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
 #include "core/golib.h"
+#include "core/deadlock.h"
+#include "objects/family.h"
 #include "objects/lockobj.h"
-#include "core/thread.h"
+#include "objects/patchable.h"
 #include "objects/process.h"
+#include "objects/rwtype.h"
+#include "core/spin.h"
+#include "core/thread.h"
 #include "objects/types.h"
 
 #include <string.h>
@@ -21,6 +26,31 @@ ft_type_name(PyObject *op)
 {
     const char *dot = strrchr(Py_TYPE(op)->tp_name, '.');
     return dot == NULL ? Py_TYPE(op)->tp_name : dot + 1;
+}
+
+PyObject *
+ft_qualified_name(PyObject *op)
+{
+    PyObject *name = PyType_GetQualName(Py_TYPE(op));
+    PyObject *home = name == NULL ? NULL : PyType_GetModuleName(Py_TYPE(op));
+    if (home == NULL) {
+        Py_XDECREF(name);
+        return NULL;
+    }
+    PyObject *text;
+    if (PyUnicode_Check(home)) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(home);
+        Py_ssize_t dot = PyUnicode_FindChar(home, '.', 0, length, -1); /* -1 without one */
+        PyObject *last = PyUnicode_Substring(home, dot + 1, length);
+        text = last == NULL ? NULL : PyUnicode_FromFormat("%U.%U", last, name);
+        Py_XDECREF(last);
+    }
+    else {
+        text = Py_NewRef(name); /* somebody has set __module__ to something else */
+    }
+    Py_DECREF(home);
+    Py_DECREF(name);
+    return text;
 }
 
 /* ---- functions ---- */
@@ -61,7 +91,42 @@ locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
     return PyBool_FromLong(ft_golib() != NULL);
 }
 
+static PyObject *
+locks_waiting(PyObject *m, PyObject *condition)
+{
+    struct ft_module_state *state = PyModule_GetState(m);
+    if (!PyObject_TypeCheck(condition, state->condition)) {
+        return PyErr_Format(PyExc_TypeError, "waiting() counts who waits for a Condition, not for %T", condition);
+    }
+    return PyLong_FromLongLong(ft_condition_waiting(condition));
+}
+
+static PyObject *
+locks_set_deadlocks(PyObject *Py_UNUSED(m), PyObject *args)
+{
+    int action;
+    long long after;
+    if (!PyArg_ParseTuple(args, "iL:set_deadlocks", &action, &after)) {
+        return NULL;
+    }
+    atomic_store(&ft_deadlock_after, after);
+    atomic_store(&ft_deadlock_action, action);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+locks_get_deadlocks(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return Py_BuildValue("iL", atomic_load(&ft_deadlock_action), (long long)atomic_load(&ft_deadlock_after));
+}
+
 static PyMethodDef functions[] = {
+    {"set_deadlocks", locks_set_deadlocks, METH_VARARGS,
+     PyDoc_STR("set_deadlocks($module, action, after, /)\n--\n\n"
+               "Say what threads do that wait for each other: 0 nothing, 1 report, 2 raise, when\n"
+               "they have waited for that many nanoseconds. It holds for waits that begin later.")},
+    {"get_deadlocks", locks_get_deadlocks, METH_NOARGS,
+     PyDoc_STR("get_deadlocks($module, /)\n--\n\nReturn (action, after) of set_deadlocks.")},
     {"threads", locks_threads, METH_NOARGS,
      PyDoc_STR("threads($module, /)\n--\n\n"
                "Return {id: ident}: threading.get_ident() of each thread that has touched a\n"
@@ -70,6 +135,8 @@ static PyMethodDef functions[] = {
      PyDoc_STR("go_loaded($module, /)\n--\n\n"
                "Return whether the Go library is loaded and may be entered: a lock has been\n"
                "contended, and this is not a child forked after that.")},
+    {"waiting", locks_waiting, METH_O,
+     PyDoc_STR("waiting($module, condition, /)\n--\n\nReturn how many threads wait for a Condition.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -91,32 +158,31 @@ add_type(PyObject *m, PyType_Spec *spec)
     return add_subtype(m, spec, NULL);
 }
 
-static int
-add_semaphores(PyObject *m)
+/* One that programs may change. */
+static PyTypeObject *
+add_patchable(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
-    PyTypeObject *semaphore = add_type(m, &ft_semaphore_spec);
-    PyTypeObject *bounded = semaphore == NULL ? NULL : add_subtype(m, &ft_bounded_semaphore_spec, semaphore);
-    Py_XDECREF(semaphore);
-    Py_XDECREF(bounded);
-    return bounded == NULL ? -1 : 0;
+    PyTypeObject *type = add_subtype(m, spec, base);
+    if (type != NULL) {
+        ft_watch_class(m, type);
+    }
+    return type;
 }
 
-/* Types that nothing else asks for. */
-static PyType_Spec *const plain[] = {
-    &ft_event_spec, &ft_condition_spec, &ft_barrier_spec,
-};
-
 static int
-add_plain_types(PyObject *m)
+add_patchables(PyObject *m, struct ft_module_state *state)
 {
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        PyTypeObject *type = add_type(m, plain[i]);
-        if (type == NULL) {
-            return -1;
-        }
-        Py_DECREF(type);
-    }
-    return 0;
+    PyTypeObject *semaphore = add_patchable(m, &ft_semaphore_spec, NULL);
+    PyTypeObject *bounded = semaphore == NULL ? NULL
+                                              : add_patchable(m, &ft_bounded_semaphore_spec, semaphore);
+    PyTypeObject *event = bounded == NULL ? NULL : add_patchable(m, &ft_event_spec, NULL);
+    PyTypeObject *barrier = event == NULL ? NULL : add_patchable(m, &ft_barrier_spec, NULL);
+    state->condition = barrier == NULL ? NULL : add_patchable(m, &ft_condition_spec, NULL);
+    Py_XDECREF(semaphore);
+    Py_XDECREF(bounded);
+    Py_XDECREF(event);
+    Py_XDECREF(barrier);
+    return state->condition == NULL ? -1 : 0;
 }
 
 static int
@@ -140,7 +206,7 @@ locks_exec(PyObject *m)
         || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL
         || (state->lock = add_type(m, &ft_lock_spec)) == NULL
         || (state->rlock = add_type(m, &ft_rlock_spec)) == NULL
-        || add_semaphores(m) < 0 || add_plain_types(m) < 0
+        || add_patchables(m, state) < 0 || (state->no_side = ft_rw_no_side()) == NULL
         || add_context(m, &ft_read_context_spec) < 0
         || add_context(m, &ft_write_context_spec) < 0) {
         return -1;
@@ -156,6 +222,8 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->rw_lock);
     Py_VISIT(state->lock);
     Py_VISIT(state->rlock);
+    Py_VISIT(state->condition);
+    Py_VISIT(state->no_side);
     return 0;
 }
 
@@ -167,7 +235,16 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->rw_lock);
     Py_CLEAR(state->lock);
     Py_CLEAR(state->rlock);
+    Py_CLEAR(state->condition);
+    Py_CLEAR(state->no_side);
     return 0;
+}
+
+static void
+locks_free(void *m)
+{
+    ft_unwatch_classes(m);
+    locks_clear(m);
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -186,6 +263,7 @@ static struct PyModuleDef module = {
     .m_slots = module_slots,
     .m_traverse = locks_traverse,
     .m_clear = locks_clear,
+    .m_free = locks_free,
 };
 
 PyMODINIT_FUNC

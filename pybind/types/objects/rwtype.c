@@ -96,6 +96,28 @@ rw_at_fork_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+/* `with lock:` finds __enter__ and gets this for it. It is an AttributeError too, so that
+ * whoever asks whether the lock is a context manager is told that it is not. */
+PyObject *
+ft_rw_no_side(void)
+{
+    PyObject *bases = PyTuple_Pack(2, PyExc_TypeError, PyExc_AttributeError);
+    PyObject *error = bases == NULL ? NULL : PyErr_NewExceptionWithDoc("ft_utils._locks.NotAContextManager",
+        "A ReaderWriterLock in a with statement, which does not say which side is meant.", bases, NULL);
+    Py_XDECREF(bases);
+    return error;
+}
+
+static PyObject *
+rw_get_enter(PyObject *op, void *Py_UNUSED(closure))
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL
+                         : PyErr_Format(state->no_side,
+                                        "a %s has two sides: say `with RWReadContext(lock):` to read, or "
+                                        "`with RWWriteContext(lock):` to write", ft_type_name(op));
+}
+
 static PyObject *
 repr_writing(PyObject *op, uint64_t word, long long waiting)
 {
@@ -267,6 +289,12 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef getset[] = {
+    {"__enter__", rw_get_enter, NULL,
+     PyDoc_STR("Not to be had: TypeError, naming RWReadContext and RWWriteContext."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef members[] = {
     {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(ReaderWriterLock, weakrefs), Py_READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -279,6 +307,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, ft_rw_dealloc},
     {Py_tp_repr, rw_repr},
     {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
     {Py_tp_members, members},
     {0, NULL},
 };

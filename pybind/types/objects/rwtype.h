@@ -13,4 +13,7 @@ typedef struct {
 /* The type's deallocator, which no other type has. */
 void ft_rw_dealloc(PyObject *op);
 
+/* Makes the exception of a lock in a with statement, once for each module. */
+PyObject *ft_rw_no_side(void);
+
 #endif

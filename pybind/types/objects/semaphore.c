@@ -1,14 +1,21 @@
 /* Semaphore and BoundedSemaphore. The word: golib/locks/semaphore.go. */
 #include "objects/args.h"
 #include "objects/family.h"
-#include "objects/lockobj.h"
+#include "objects/oddcount.h"
+#include "objects/patchable.h"
 #include "objects/types.h"
+
+#include <limits.h>
 
 typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
     struct ft_semaphore permits;
-    uint64_t most; /* FT_SEMAPHORE_MOST, or the initial value of a bounded one */
+    /* FT_SEMAPHORE_MOST, the initial value of a bounded one, 0 with an odd value: then no
+     * permit is to be had by the word, nor added to it. */
+    _Atomic(uint64_t) most;
+    PyObject *odd; /* NULL, or a value that the word cannot count: oddcount.h */
+    PyObject *dict;
 } Semaphore;
 
 _Static_assert(offsetof(Semaphore, permits.word) == FT_WORD_OFFSET, "snapshot() counts on it");
@@ -20,6 +27,12 @@ static inline uint64_t
 load(Semaphore *self)
 {
     return atomic_load(&self->permits.word);
+}
+
+static inline uint64_t
+most_of(Semaphore *self)
+{
+    return atomic_load_explicit(&self->most, memory_order_relaxed);
 }
 
 /* ---- the transitions without judgement ---- */
@@ -62,27 +75,64 @@ static const struct ft_wait_ops ops = {
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .what = "Semaphore",
 };
 
-static inline int
-take(Semaphore *self, int64_t deadline)
+static inline bool
+is_odd(Semaphore *self)
 {
-    if (FT_LIKELY(try(&self->permits, NULL))) {
-        return FT_ACQUIRED;
+    return FT_UNLIKELY(__atomic_load_n(&self->odd, __ATOMIC_ACQUIRE) != NULL);
+}
+
+/* There was no permit. Only now the timeout matters: NULL or None waits without one. */
+static FT_SLOW int
+take_slow(Semaphore *self, bool blocking, PyObject *timeout)
+{
+    int64_t ns;
+    if (is_odd(self)) {
+        return ft_odd_add((PyObject *)self, &self->odd, -1) > 0 ? FT_ACQUIRED : FT_FAILED;
     }
-    if (deadline == FT_NO_WAIT) {
+    if (!blocking) {
+        return FT_TIMED_OUT;
+    }
+    if (ft_check_end(timeout) < 0 || ft_judge_timeout(timeout, &ns) < 0) {
+        return FT_FAILED;
+    }
+    if (ns == 0) {
         return FT_TIMED_OUT;
     }
     struct ft_thread *thread = ft_self();
-    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, deadline);
+    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, ft_deadline_in(ns));
+}
+
+static inline int
+take(Semaphore *self)
+{
+    return FT_LIKELY(try(&self->permits, NULL)) ? FT_ACQUIRED : take_slow(self, true, NULL);
 }
 
 static FT_SLOW int
-refuse_release(void)
+refuse_release(uint64_t most)
 {
-    PyErr_SetString(PyExc_ValueError, "Semaphore released too many times: it would exceed its "
-                                      "initial value");
+    if (most == FT_SEMAPHORE_MOST) {
+        PyErr_Format(PyExc_ValueError, "Semaphore released too many times: it counts up to %llu permits",
+                     FT_SEMAPHORE_MOST);
+    }
+    else {
+        PyErr_SetString(PyExc_ValueError, "Semaphore released too many times: it would exceed its initial value");
+    }
     return -1;
+}
+
+/* The word may not have n more permits: they are too many, or it does not count them. */
+static FT_SLOW int
+give_odd(Semaphore *self, uint64_t n, uint64_t most)
+{
+    if (!is_odd(self)) {
+        return refuse_release(most);
+    }
+    int outcome = n > LLONG_MAX ? 0 : ft_odd_add((PyObject *)self, &self->odd, (long long)n);
+    return outcome > 0 ? 0 : outcome < 0 ? -1 : refuse_release(0);
 }
 
 /* Somebody waits: Go hands the permits over. */
@@ -94,8 +144,9 @@ give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
         return -1;
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
-    if (go->ft_semaphore_release(&self->permits, waiter, n, self->most) != FT_VERDICT_ACQUIRED) {
-        return refuse_release();
+    uint64_t most = most_of(self);
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, most)) {
+        return refuse_release(most);
     }
     ft_wake(waiter->chain);
     return 0;
@@ -106,9 +157,9 @@ give(Semaphore *self, uint64_t n)
 {
     uint64_t s = load(self);
     for (;;) {
-        uint64_t permits = s >> FT_OWNER_SHIFT;
-        if (FT_UNLIKELY(permits > self->most || n > self->most - permits)) {
-            return refuse_release();
+        uint64_t permits = s >> FT_OWNER_SHIFT, most = most_of(self);
+        if (FT_UNLIKELY(permits > most || n > most - permits)) {
+            return give_odd(self, n, most);
         }
         const struct ft_golib *go;
         if (FT_UNLIKELY((s & FT_SEMAPHORE_PARKED) != 0) && (go = ft_golib()) != NULL) {
@@ -123,47 +174,32 @@ give(Semaphore *self, uint64_t n)
 
 /* ---- methods ---- */
 
-/* (blocking=True, timeout=None) with timeout checked as threading.Semaphore does. */
 static FT_SLOW int
-parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *deadline)
+take_as_told(Semaphore *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"blocking", "timeout"};
     PyObject *found[2] = {NULL, NULL};
     if (ft_gather("acquire", names, 2, args, nargs, kwnames, found) < 0) {
-        return -1;
+        return FT_FAILED;
     }
     int blocking = found[0] == NULL ? 1 : PyObject_IsTrue(found[0]);
     if (blocking < 0) {
-        return -1;
+        return FT_FAILED;
     }
-    bool timed = found[1] != NULL && found[1] != Py_None;
-    if (!blocking && timed) {
+    if (!blocking && found[1] != NULL && found[1] != Py_None) {
         PyErr_SetString(PyExc_ValueError, "can't specify timeout for non-blocking acquire");
-        return -1;
+        return FT_FAILED;
     }
-    if (!blocking) {
-        *deadline = FT_NO_WAIT;
-        return 0;
-    }
-    return ft_parse_timeout(found[1], deadline);
+    return try(&self->permits, NULL) ? FT_ACQUIRED : take_slow(self, blocking, found[1]);
 }
 
+/* __enter__ too, as in threading. */
 static PyObject *
 semaphore_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    int64_t deadline = FT_FOREVER;
-    if (FT_UNLIKELY(nargs != 0 || kwnames != NULL)
-        && parse_acquire(args, nargs, kwnames, &deadline) < 0) {
-        return NULL;
-    }
-    int outcome = take(SELF(op), deadline);
-    return FT_UNLIKELY(outcome < 0) ? NULL : PyBool_FromLong(outcome);
-}
-
-static PyObject *
-semaphore_enter(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    return FT_LIKELY(take(SELF(op), FT_FOREVER) > 0) ? Py_True : NULL;
+    bool plain = FT_LIKELY(nargs == 0 && kwnames == NULL);
+    int outcome = plain ? take(SELF(op)) : take_as_told(SELF(op), args, nargs, kwnames);
+    return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True : Py_False;
 }
 
 static FT_SLOW int
@@ -174,16 +210,19 @@ parse_permits(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, uint64
     if (ft_gather("release", names, 1, args, nargs, kwnames, found) < 0) {
         return -1;
     }
-    long long value = found[0] == NULL ? 1 : PyLong_AsLongLong(found[0]);
-    if (value == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (value < 1) {
+    *n = 1;
+    int less = found[0] == NULL ? 0 : ft_is_less(found[0], 1);
+    if (less > 0) {
         PyErr_SetString(PyExc_ValueError, "n must be one or more");
+    }
+    if (less != 0) {
         return -1;
     }
-    *n = (uint64_t)value;
-    return 0;
+    int is_whole = found[0] == NULL ? 1 : ft_whole(found[0], n);
+    if (is_whole == 0) {
+        PyErr_Format(PyExc_TypeError, "release() adds a whole number of permits, not %R", found[0]);
+    }
+    return is_whole > 0 ? 0 : -1;
 }
 
 static PyObject *
@@ -197,32 +236,64 @@ semaphore_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     return FT_LIKELY(give(SELF(op), n) == 0) ? Py_None : NULL;
 }
 
+static void semaphore_dealloc(PyObject *op);
+
+/* threading's __exit__ calls release(), so that one which was replaced is called. */
+static FT_SLOW PyObject *
+exit_patched(PyObject *op)
+{
+    PyObject *release;
+    int own = ft_own_method(op, "release", FT_FASTCALL(semaphore_release), &release);
+    if (own != 0) {
+        return own > 0 && give(SELF(op), 1) == 0 ? Py_None : NULL;
+    }
+    PyObject *result = PyObject_CallNoArgs(release);
+    Py_DECREF(release);
+    Py_XDECREF(result);
+    return result == NULL ? NULL : Py_None;
+}
+
 static PyObject *
 semaphore_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
 {
+    if (FT_UNLIKELY(!ft_unpatched(op, semaphore_dealloc, &SELF(op)->dict))) {
+        return exit_patched(op);
+    }
     return FT_LIKELY(give(SELF(op), 1) == 0) ? Py_None : NULL;
 }
 
 static PyObject *
 semaphore_get_value(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong(load(SELF(op)) >> FT_OWNER_SHIFT);
+    Semaphore *self = SELF(op);
+    return is_odd(self) ? ft_odd_value(op, &self->odd) : PyLong_FromUnsignedLongLong(load(self) >> FT_OWNER_SHIFT);
+}
+
+static PyObject *
+bounded_get_initial_value(PyObject *op, void *Py_UNUSED(closure))
+{
+    Semaphore *self = SELF(op);
+    return is_odd(self) ? ft_odd_bound(op, &self->odd) : PyLong_FromUnsignedLongLong(most_of(self));
 }
 
 static PyObject *
 semaphore_repr(PyObject *op)
 {
-    Semaphore *self = SELF(op);
-    const struct ft_golib *go = ft_golib();
-    long long waiting = go != NULL ? go->ft_waiting(&self->permits, FT_KIND_EXCLUSIVE)
-                                   : ft_count_waiting(&self->permits, FT_KIND_EXCLUSIVE);
-    unsigned long long value = load(self) >> FT_OWNER_SHIFT;
-    if (self->most == FT_SEMAPHORE_MOST) {
-        return PyUnicode_FromFormat("<%s value=%llu waiters=%lld at %p>", ft_type_name(op), value,
-                                    waiting, op);
-    }
-    return PyUnicode_FromFormat("<%s value=%llu/%llu waiters=%lld at %p>", ft_type_name(op), value,
-                                (unsigned long long)self->most, waiting, op);
+    PyObject *value = semaphore_get_value(op, NULL);
+    PyObject *state = value == NULL ? NULL : PyUnicode_FromFormat("value=%S", value);
+    Py_XDECREF(value);
+    return ft_repr_state(op, ft_waiting_for(&SELF(op)->permits, FT_KIND_EXCLUSIVE), state);
+}
+
+static PyObject *
+bounded_repr(PyObject *op)
+{
+    PyObject *value = semaphore_get_value(op, NULL);
+    PyObject *most = value == NULL ? NULL : bounded_get_initial_value(op, NULL);
+    PyObject *state = most == NULL ? NULL : PyUnicode_FromFormat("value=%S/%S", value, most);
+    Py_XDECREF(value);
+    Py_XDECREF(most);
+    return ft_repr_state(op, ft_waiting_for(&SELF(op)->permits, FT_KIND_EXCLUSIVE), state);
 }
 
 /* ---- making ---- */
@@ -233,72 +304,111 @@ semaphore_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED
     PyObject *op = type->tp_alloc(type, 0);
     if (op != NULL) {
         atomic_store(&SELF(op)->permits.word, ONE_PERMIT);
-        SELF(op)->most = FT_SEMAPHORE_MOST;
+        atomic_store(&SELF(op)->most, FT_SEMAPHORE_MOST);
     }
     return op;
 }
 
+/* Into *n, or as a new reference into *odd when the word cannot count it. */
 static int
-parse_value(PyObject *args, PyObject *kwargs, uint64_t *value)
+parse_value(PyObject *args, PyObject *kwargs, bool bounded, uint64_t *n, PyObject **odd)
 {
     static char *names[] = {"value", NULL};
-    PyObject *given = NULL;
-    *value = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &given)) {
+    PyObject *value = NULL;
+    *n = 1;
+    *odd = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &value)) {
         return -1;
     }
-    if (given == NULL) {
+    if (value == NULL) {
         return 0;
     }
-    int overflow = 0;
-    long long n = PyLong_AsLongLongAndOverflow(given, &overflow);
-    if (n == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (n < 0 && overflow <= 0) {
+    int less = ft_is_less(value, 0);
+    if (less > 0) {
         PyErr_SetString(PyExc_ValueError, "semaphore initial value must be >= 0");
+    }
+    if (less != 0) {
         return -1;
     }
-    if (overflow > 0 || (uint64_t)n > FT_SEMAPHORE_MOST) {
-        PyErr_Format(PyExc_OverflowError, "semaphore initial value must be at most %llu",
-                     FT_SEMAPHORE_MOST);
+    int is_whole = ft_whole(value, n);
+    if (is_whole == 0 || (is_whole > 0 && *n > FT_SEMAPHORE_MOST)) {
+        *n = 0;
+        *odd = ft_odd_new(value, bounded);
+        return *odd == NULL ? -1 : 0;
+    }
+    return is_whole > 0 ? 0 : -1;
+}
+
+static int
+set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
+{
+    Semaphore *self = SELF(op);
+    uint64_t n, s = load(self);
+    PyObject *odd;
+    if (parse_value(args, kwargs, bounded, &n, &odd) < 0) {
         return -1;
     }
-    *value = (uint64_t)n;
+    do { /* who has parked in the meantime is not forgotten */
+        if ((s & FT_SEMAPHORE_PARKED) != 0) {
+            PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
+            Py_XDECREF(odd);
+            return -1;
+        }
+    } while (!atomic_compare_exchange_weak(&self->permits.word, &s, n << FT_OWNER_SHIFT));
+    PyObject *before;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    before = self->odd;
+    __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
+    atomic_store(&self->most, odd != NULL ? 0 : bounded ? n : FT_SEMAPHORE_MOST);
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(before);
     return 0;
 }
 
 static int
 semaphore_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    uint64_t value;
-    if (parse_value(args, kwargs, &value) < 0) {
-        return -1;
-    }
-    if ((load(SELF(op)) & FT_SEMAPHORE_PARKED) != 0) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
-        return -1;
-    }
-    atomic_store(&SELF(op)->permits.word, value << FT_OWNER_SHIFT);
-    return 0;
+    return set_value(op, args, kwargs, false);
 }
 
 static int
 bounded_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    if (semaphore_init(op, args, kwargs) < 0) {
-        return -1;
-    }
-    SELF(op)->most = load(SELF(op)) >> FT_OWNER_SHIFT;
+    return set_value(op, args, kwargs, true);
+}
+
+static int
+semaphore_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(SELF(op)->odd);
+    Py_VISIT(SELF(op)->dict);
     return 0;
+}
+
+/* The odd value stays: a semaphore without it would be another one. */
+static int
+semaphore_clear(PyObject *op)
+{
+    Py_CLEAR(SELF(op)->dict);
+    return 0;
+}
+
+static void
+semaphore_dealloc(PyObject *op)
+{
+    ft_patchable_abandon(op, &SELF(op)->dict);
+    Py_CLEAR(SELF(op)->odd);
+    ft_object_dealloc(op);
 }
 
 PyDoc_STRVAR(semaphore_doc,
 "Semaphore(value=1)\n--\n\n"
 "A counter of permits: threading.Semaphore.\n"
 "\n"
-"value is the number of permits at first: ValueError if negative, OverflowError above\n"
-"2**56 - 1. Permits are handed to waiting threads in order of arrival.");
+"value is the number of permits at first; ValueError if negative. Permits are handed to\n"
+"waiting threads in order of arrival. A value that is not whole, infinite or above\n"
+"2**56 - 1 never comes to 0 by steps of one, so that nobody ever waits.");
 
 PyDoc_STRVAR(bounded_doc,
 "BoundedSemaphore(value=1)\n--\n\n"
@@ -312,34 +422,51 @@ PyDoc_STRVAR(acquire_doc,
 "\n"
 "timeout is in seconds; None waits for as long as it takes. With blocking=False, or when\n"
 "the time is over, False: nothing has changed. ValueError for a timeout with\n"
-"blocking=False. An exception from a signal handler ends the wait without a permit.");
+"blocking=False; OverflowError, TypeError or ValueError (NaN) for a bad one, where it has\n"
+"to wait. An exception from a signal handler ends the wait without a permit.");
 
 PyDoc_STRVAR(release_doc,
 "release($self, /, n=1)\n--\n\n"
 "Add n permits; up to n waiting threads get them.\n"
 "\n"
-"ValueError, and nothing changed, when n is less than one or there would be too many.");
+"ValueError, and nothing changed, when n is less than one or there would be too many;\n"
+"TypeError when it is not whole.");
 
-PyDoc_STRVAR(enter_doc, "__enter__($self, /)\n--\n\nTake a permit and return True.");
+PyDoc_STRVAR(enter_doc,
+"__enter__($self, /, blocking=True, timeout=None)\n--\n\nTake a permit, as acquire() does.");
 PyDoc_STRVAR(exit_doc,
 "__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\nAdd a permit.");
 
-static PyMethodDef methods[] = {
+static PyMethodDef semaphore_methods[] = {
     {"acquire", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_doc},
     {"release", FT_FASTCALL(semaphore_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
-    {"__enter__", semaphore_enter, METH_NOARGS, enter_doc},
+    {"__enter__", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, enter_doc},
     {"__exit__", FT_FASTCALL(semaphore_exit), METH_FASTCALL, exit_doc},
     FT_REFUSE_PICKLE_METHOD,
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef getset[] = {
+/* What threading's subclass defines anew; the rest is inherited, but for acquire: the
+ * interpreter calls methods of the very class sooner than inherited ones. */
+static PyMethodDef bounded_methods[] = {
+    {"acquire", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_doc},
+    {"release", FT_FASTCALL(semaphore_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef semaphore_getset[] = {
     {"_value", semaphore_get_value, NULL, PyDoc_STR("The number of permits."), NULL},
+    FT_DICT_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyGetSetDef bounded_getset[] = {
+    {"_initial_value", bounded_get_initial_value, NULL, PyDoc_STR("The greatest number of permits."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Semaphore, weakrefs), Py_READONLY, NULL},
+    FT_PATCHABLE_MEMBERS(Semaphore),
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -348,10 +475,12 @@ static PyMemberDef members[] = {
         {Py_tp_doc, (void *)prefix##_doc},                             \
         {Py_tp_new, semaphore_new},                                    \
         {Py_tp_init, prefix##_init},                                   \
-        {Py_tp_dealloc, ft_object_dealloc},                            \
-        {Py_tp_repr, semaphore_repr},                                  \
-        {Py_tp_methods, methods},                                      \
-        {Py_tp_getset, getset},                                        \
+        {Py_tp_dealloc, semaphore_dealloc},                            \
+        {Py_tp_traverse, semaphore_traverse},                          \
+        {Py_tp_clear, semaphore_clear},                                \
+        {Py_tp_repr, prefix##_repr},                                   \
+        {Py_tp_methods, prefix##_methods},                             \
+        {Py_tp_getset, prefix##_getset},                               \
         {Py_tp_members, members},                                      \
         {0, NULL},                                                     \
     };
@@ -362,13 +491,13 @@ SLOTS(bounded)
 PyType_Spec ft_semaphore_spec = {
     .name = "ft_utils.synchronization.Semaphore",
     .basicsize = sizeof(Semaphore),
-    .flags = FT_LOCK_TYPE_FLAGS,
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
     .slots = semaphore_slots,
 };
 
 PyType_Spec ft_bounded_semaphore_spec = {
     .name = "ft_utils.synchronization.BoundedSemaphore",
     .basicsize = sizeof(Semaphore),
-    .flags = FT_LOCK_TYPE_FLAGS,
+    .flags = FT_PATCHABLE_TYPE_FLAGS,
     .slots = bounded_slots,
 };

@@ -18,7 +18,9 @@ extern PyType_Spec ft_barrier_spec;
 
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
-    PyTypeObject *interval, *rw_lock, *lock, *rlock;
+    PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
+    PyObject *no_side; /* the exception of a ReaderWriterLock in a with statement */
+    int watcher;       /* of the classes that programs may change, plus 1; 0: none */
 };
 
 /* The state of the module that made type or one of its bases. NULL with an exception set
@@ -27,6 +29,10 @@ struct ft_module_state *ft_state_of(PyTypeObject *type);
 
 /* The name of an object's type without the module. Borrowed from the type. */
 const char *ft_type_name(PyObject *op);
+
+/* The name as threading's classes have it in a repr, after the last part of the module's:
+ * "synchronization.Event". NULL with an exception set. */
+PyObject *ft_qualified_name(PyObject *op);
 
 /* The constructor of the contexts, called without making an argument tuple. */
 PyObject *ft_context_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf,
