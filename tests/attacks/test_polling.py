@@ -11,8 +11,6 @@ from ..support.process import PRELUDE, Outcome, run_isolated
 Run = Callable[[str], Outcome]
 WARNING = "RuntimeWarning: ft_utils could not load its Go library"
 
-erased = pytest.mark.xfail(strict=True, reason="a wait within a wait leaves waiting_for empty (ft_wait, ft_announce)")
-
 
 @pytest.fixture(params=["forked", "broken"])
 def polling(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
@@ -66,11 +64,7 @@ def test_broken_library_warns_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["cede", "poll"])
-def test_cede(how: str, polling: Run, request: pytest.FixtureRequest) -> None:
-    if "broken" in request.node.name:
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="do_cede() asks for a lost engine, not for one that is broken")
-        )
+def test_cede(how: str, polling: Run) -> None:
     polling(f"cede({how!r})")
 
 
@@ -83,14 +77,12 @@ def test_collections_that_wait(how: str, polling: Run) -> None:
     polling(f"[collected(subject, {how!r}, looks=False) for subject in SUBJECTS]")
 
 
-@erased
 @pytest.mark.parametrize("name", ["IntervalLock", "Condition"])
 def test_seen_after_a_handler_that_waits(name: str, polling: Run) -> None:
     """Others still see that it waits: repr() shows it, cede() and poll() let it in."""
     polling(f"seen_after_a_handler(BY_NAME[{name!r}])")
 
 
-@pytest.mark.xfail(strict=True, reason="ft_poll() runs handlers while the word still says that the writer waits")
 def test_handler_that_reads_while_its_thread_waits_to_write(polling: Run) -> None:
     polling("handler_reads_while_a_writer_waits()")
 

@@ -46,12 +46,10 @@ def test_locks_that_come_and_go() -> None:
     isolated("churn()")
 
 
-@pytest.mark.xfail(strict=True, reason="lost_to_interrupt is not cleared when the lock is taken again")
 def test_lock_that_was_lost_once() -> None:
     """That a signal once ended a cede() excuses no later mistake, also when an exception is on its way."""
     isolated("lost_lock_later()")
 
 
-@pytest.mark.xfail(strict=True, reason="lost_to_interrupt is an address, and stays set when the lock is freed")
 def test_lock_at_the_address_of_one_that_was_lost() -> None:
     isolated("lost_lock_reborn()")
