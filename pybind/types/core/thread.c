@@ -64,6 +64,7 @@ ft_self_slow(void)
     }
     memset(self, 0, sizeof *self);
     self->ident = PyThread_get_thread_ident();
+    self->native = ft_os_thread_id();
     self->is_main = ft_os_is_main_thread();
     ft_registry_lock();
     self->owner = next_id++ << FT_OWNER_SHIFT;

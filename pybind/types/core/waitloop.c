@@ -1,9 +1,11 @@
 #include "core/waitloop.h"
 
 #include "core/spin.h"
+#include "platform/frames.h"
 #include "platform/os.h"
 #include "platform/pyver.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* A signal that comes after the thread looked and before it sleeps does not end the sleep. So
@@ -40,6 +42,7 @@ ft_announce(const struct ft_waiting *wait)
         seat->doomed = seat->reported = false;
         ft_registry_unlock();
     }
+    seat->since = ft_os_about_now();
     seat->waiting_ops = wait->ops;
     seat->untimed = wait->deadline == FT_FOREVER;
     seat->may_raise = wait->interruptible;
@@ -117,6 +120,17 @@ rang(struct alarms *alarms, enum slept which, int64_t ns)
     }
 }
 
+/* Somebody may read our frames just now: that takes some microseconds. */
+static void
+unpark(struct ft_seat *seat)
+{
+    int parked = FT_PARKED;
+    while (!atomic_compare_exchange_weak(&seat->parked, &parked, FT_RUNNING)) {
+        parked = FT_PARKED;
+        sched_yield();
+    }
+}
+
 /* Waking comes after detaching: those whom we hand over to would otherwise wake only to wait
  * for the GIL that we still hold. */
 static enum slept
@@ -124,7 +138,9 @@ sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool hand
                struct alarms *alarms)
 {
     enum slept slept;
-    PyThread_type_lock semaphore = wait->self->seat->semaphore;
+    struct ft_seat *seat = wait->self->seat;
+    PyThread_type_lock semaphore = seat->semaphore;
+    seat->frames = ft_frames_here();
     Py_BEGIN_ALLOW_THREADS
     ft_wake(chain);
     if (handed && ft_spin_asleep(&wait->self->spin, semaphore)) {
@@ -133,7 +149,10 @@ sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool hand
     }
     int64_t ns = patience(until, alarms, &slept);
     PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
-    switch (PyThread_acquire_lock_timed(semaphore, us, wait->interruptible)) {
+    atomic_store(&seat->parked, FT_PARKED);
+    PyLockStatus status = PyThread_acquire_lock_timed(semaphore, us, wait->interruptible);
+    unpark(seat);
+    switch (status) {
     case PY_LOCK_ACQUIRED:
         slept = WOKEN;
         break;

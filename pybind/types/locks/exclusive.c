@@ -38,9 +38,15 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
 }
 
 static bool
-blocked_by(void *lock, struct ft_thread *t)
+holds(void *lock, struct ft_thread *t)
 {
     return ft_exclusive_owned(lock, t);
+}
+
+static bool
+taken(void *lock)
+{
+    return ft_exclusive_locked(lock);
 }
 
 #define OPS(strict, owned_, blocked_by_, what_)                         \
@@ -57,12 +63,14 @@ blocked_by(void *lock, struct ft_thread *t)
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
         .blocked_by = (blocked_by_),                                    \
+        .holds = holds,                                                 \
+        .taken = taken,                                                 \
         .what = (what_),                                                \
     }
 
-const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned, blocked_by, "IntervalLock");
-const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned, blocked_by, "IntervalLock");
-const struct ft_wait_ops ft_rlock_ops = OPS(false, owned, blocked_by, "RLock");
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, owned, holds, "RLock");
 const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned, NULL, "Lock");
 
 /* Whether a release with these flags has to ask Go. */

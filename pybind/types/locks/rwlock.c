@@ -79,9 +79,15 @@ take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(sta
 
 /* Whoever has the lock keeps a writer out. */
 static bool
-write_blocked_by(void *lock, struct ft_thread *t)
+holds(void *lock, struct ft_thread *t)
 {
     return ft_rw_writes(ft_rw_load(OF(lock)), t) || ft_rw_reads_of(OF(lock), t) > 0;
+}
+
+static bool
+taken(void *lock)
+{
+    return (ft_rw_load(OF(lock)) & FT_RW_WRITER) != 0;
 }
 
 static const struct ft_wait_ops write_ops = {
@@ -97,7 +103,9 @@ static const struct ft_wait_ops write_ops = {
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
-    .blocked_by = write_blocked_by,
+    .blocked_by = holds,
+    .holds = holds,
+    .taken = taken,
     .what = "ReaderWriterLock (write)",
 };
 
@@ -227,6 +235,8 @@ static const struct ft_wait_ops read_ops = {
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .blocked_by = read_blocked_by,
+    .holds = holds,
+    .taken = taken,
     .what = "ReaderWriterLock (read)",
 };
 

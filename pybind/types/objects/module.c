@@ -1,6 +1,7 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
 #include "core/golib.h"
 #include "core/deadlock.h"
+#include "objects/dumping.h"
 #include "objects/family.h"
 #include "objects/lockobj.h"
 #include "objects/patchable.h"
@@ -201,7 +202,7 @@ static int
 locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
-    if (ft_process_init() < 0
+    if (ft_process_init() < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
         || (state->interval = add_type(m, &ft_interval_lock_spec)) == NULL
         || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL
         || (state->lock = add_type(m, &ft_lock_spec)) == NULL

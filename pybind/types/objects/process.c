@@ -2,6 +2,7 @@
  * knows what each has to forget. */
 #include "objects/process.h"
 
+#include "core/dump.h"
 #include "core/golib.h"
 #include "locks/exclusive.h"
 #include "platform/clock.h"
@@ -61,6 +62,7 @@ after_fork_in_child(void)
     ft_registry_after_fork(forget_thread);
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_dump_after_fork();
 }
 
 static void
