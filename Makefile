@@ -21,7 +21,7 @@ STUBS := ft_utils.synchronization
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make dev        build what has changed straight into .venv/, in seconds (no wheel)'
-	@echo 'make pytest     then run one test: T=tests/test_fork.py or T="-k fork" (F=3.13t for one build)'
+	@echo 'make pytest     then run one test: T=tests/process/test_fork.py or T="-k fork" (F=3.13t for one build)'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
 	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
 	@echo 'make conformance'

@@ -33,12 +33,9 @@ FLAGS = [
     *("-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec"),
 ]
 # Tests of building, of speed and of memory: they run other interpreters, or measure.
-LEFT_OUT = (
-    *("test_examples.py", "test_bench_smoke.py", "test_interpreters.py"),
-    *("test_endurance.py", "family/test_family_endurance.py"),
-)
+LEFT_OUT = ("project", "contract/test_examples.py", "load/test_endurance.py")
 # It asks where the package was imported from; and gcc 12's allocator may stay locked in a forked child.
-DESELECTED = ("test_module.py::test_the_installed_package_is_tested",)
+DESELECTED = ("process/test_module.py::test_the_installed_package_is_tested",)
 NOT_IN_A_CHILD = "not forked_child"
 
 # Go's operations are atomic ones on the lock's word, under the lock of its bucket: to the sanitizer each is a

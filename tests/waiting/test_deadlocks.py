@@ -11,8 +11,8 @@ import ft_utils.synchronization as ft
 from ft_utils import _locks
 from ft_utils._deadlock import on_deadlock
 
-from .support.process import run_isolated
-from .support.threads import LIMIT, exercise, until, waiting
+from ..support.process import run_isolated
+from ..support.threads import LIMIT, exercise, until, waiting
 
 
 @pytest.fixture(autouse=True)

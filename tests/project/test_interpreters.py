@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "interpreters.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "interpreters.py"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from .support.adapters import ADAPTERS, CLASSES, Subject
-from .support.threads import LIMIT, Puppet, exercise, waiters, waiting
+from ..support.adapters import ADAPTERS, CLASSES, Subject
+from ..support.threads import LIMIT, Puppet, exercise, waiters, waiting
 
 
 @pytest.fixture(params=ADAPTERS, ids=str)

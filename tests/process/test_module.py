@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+import ft_utils.synchronization as ours
 import ft_utils.synchronization as synchronization
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext, snapshot, stats
 
-from .support.process import run_isolated
-from .support.threads import LIMIT, contend, waiting
+from ..support.family import NAMES as FAMILY_NAMES
+from ..support.family import make
+from ..support.process import run_isolated
+from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
@@ -36,7 +39,7 @@ def counters() -> dict[str, int]:
 def test_the_installed_package_is_tested() -> None:
     home = Path(synchronization.__file__).resolve()
     assert home.is_relative_to(Path(sys.prefix).resolve())
-    assert not home.is_relative_to(Path(__file__).resolve().parent.parent / "ft_utils")
+    assert not home.is_relative_to(Path(__file__).resolve().parents[2] / "ft_utils")
 
 
 def test_public_names() -> None:
@@ -270,3 +273,82 @@ def test_arguments() -> None:
     for function in (stats, snapshot):
         with pytest.raises(TypeError):
             function(1)
+
+
+# --- the threading family ------------------------------------------------------------------------------------------
+
+
+
+@pytest.mark.parametrize("config", ["isolated", "legacy"])
+@pytest.mark.parametrize("imported", [True, False])
+def test_subinterpreters_of_the_family(config: str, imported: bool) -> None:
+    """The import works, and then all seven do, or it raises ImportError."""
+    prelude = "import sys" if not imported else "import sys; import ft_utils.synchronization"
+    outcome = run_isolated(
+        f"""
+import _interpreters
+code = '''
+import threading
+try:
+    from ft_utils.synchronization import *
+except ImportError:
+    print("refused")
+else:
+    lock, rlock, condition, items = Lock(), RLock(), Condition(), []
+    semaphore, bounded, event, total = Semaphore(2), BoundedSemaphore(1), Event(), [0]
+    barrier = Barrier(3, event.set)
+    def work():
+        for number in range(300):
+            with semaphore, bounded, lock, rlock, rlock:
+                total[0] += 1
+            with condition:
+                items.append(number)
+                condition.notify()
+            with condition:
+                condition.wait_for(lambda: items, 10)
+                items.pop()
+            barrier.wait(10)
+        assert event.wait(10)
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert total == [900] and not items
+    try:
+        Barrier(2).wait(0.001)
+    except threading.BrokenBarrierError:
+        print("works")
+'''
+for _ in range(3):
+    made = _interpreters.create({config!r})
+    problem = _interpreters.exec(made, code)
+    assert problem is None, problem.formatted
+    _interpreters.destroy(made)
+from ft_utils.synchronization import Condition, Lock  # the main interpreter goes on
+with Condition(Lock()) as entered:
+    assert entered
+""",
+        prelude=prelude,
+    )
+    assert set(outcome.out.split()) in ({"works"}, {"refused"}), outcome.out
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="only the free-threaded build can run without the GIL")
+def test_the_gil_stays_off_of_the_family() -> None:
+    """With every warning an error: CPython warns when a module switches it on."""
+    run_isolated(
+        """
+        assert not sys._is_gil_enabled(), "switched on by the import"
+        from support.family_forks import use_anew
+        use_anew()
+        assert not sys._is_gil_enabled(), "switched on by use"
+        """,
+        options=("-W", "error"),
+    )
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_size_of_the_family(name: str) -> None:
+    """An idle one is no larger than the two locks of this package may be, and smaller than those of threading."""
+    assert sys.getsizeof(make(ours, name)) <= 96

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
-from .support.threads import LIMIT, Puppet, until, waiters, waiting
+from ..support.threads import LIMIT, Puppet, until, waiters, waiting
 
 THREADS = 4
 SETTINGS = settings(

@@ -3,7 +3,7 @@
 import pytest
 
 from ..support.process import run_isolated
-from .test_guest_signals import run
+from .test_signals_of_the_host import run
 
 WARNING = "so its locks wait by polling"
 

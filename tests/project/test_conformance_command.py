@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts" / "conformance"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "conformance"
 MODULES = ("suites", "results", "differences", "report", "run")
 BUILD = "3.13" if sys._is_gil_enabled() else "3.13t"
 

@@ -13,9 +13,9 @@ import pytest
 
 from ft_utils.synchronization import IntervalLock, Lock, ReaderWriterLock, RWReadContext, RWWriteContext, stats
 
-from .support.hammering import hammered, sleeps_its_time
-from .support.process import run_isolated
-from .support.threads import LIMIT, exercise, until
+from ..support.hammering import hammered, sleeps_its_time
+from ..support.process import run_isolated
+from ..support.threads import LIMIT, exercise, until
 
 pytestmark = pytest.mark.timeout(120)
 

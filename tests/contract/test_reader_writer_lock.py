@@ -10,7 +10,7 @@ import pytest
 from ft_utils import synchronization
 from ft_utils.synchronization import ReaderWriterLock, RWLock
 
-from .support.threads import LIMIT, exercise, until, waiters, waiting
+from ..support.threads import LIMIT, exercise, until, waiters, waiting
 
 SENTENCE = r"\w+ \w+ \w+"
 

@@ -11,7 +11,7 @@ import pytest
 
 from ft_utils.synchronization import IntervalLock, snapshot, stats
 
-from .support.threads import LIMIT, exercise, until, waiters, waiting
+from ..support.threads import LIMIT, exercise, until, waiters, waiting
 
 NEVER = 1e6  # an interval that does not pass within a test
 

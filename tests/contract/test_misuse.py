@@ -2,7 +2,7 @@
 
 import pytest
 
-from .support.process import run_isolated
+from ..support.process import run_isolated
 
 HELPERS = """
 import gc

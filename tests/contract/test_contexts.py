@@ -11,7 +11,7 @@ import pytest
 
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
-from .support.threads import LIMIT, exercise, until, waiting
+from ..support.threads import LIMIT, exercise, until, waiting
 
 CONTEXTS = [RWReadContext, RWWriteContext]
 

@@ -10,7 +10,7 @@ import pytest
 
 from ..support.family import blocked
 from ..support.threads import LIMIT, Puppet, exercise
-from ..test_conformance import ARGUMENTS, outcome
+from .test_conformance import ARGUMENTS, outcome
 
 
 @pytest.fixture(params=["Lock", "RLock"])

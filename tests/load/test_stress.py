@@ -10,8 +10,8 @@ import pytest
 
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
-from .support.process import run_isolated
-from .support.threads import exercise, waiters
+from ..support.process import run_isolated
+from ..support.threads import exercise, waiters
 
 SECONDS = 1.5
 WRITER = 10_000  # more than there can be readers

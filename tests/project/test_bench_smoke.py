@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .support.process import spawn
+from ..support.process import spawn
 
 BENCH = str(Path(__file__).resolve().parent / "bench")
 # The rows that carry the project's marks; more may come, none of these may go.
