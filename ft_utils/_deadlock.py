@@ -31,6 +31,8 @@ class Waiter(NamedTuple):
 class DeadlockError(RuntimeError):
     """Threads wait for each other in a circle. The lock of the call that raised it is not taken."""
 
+    __module__ = "ft_utils.synchronization"  # where it is public
+
     def __init__(self, cycle: "tuple[Waiter, ...]") -> None:
         super().__init__(text(cycle))
         self.cycle = cycle

@@ -123,25 +123,26 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 		// own id there when it waits for a lock that it holds, for somebody to release.
 		mine := q.Notified() == w && s>>OwnerShift == w.ID
 		switch {
-		case mine, free && l.word.cas(s, s|w.ID<<OwnerShift):
-			l.took(q, w)
+		case mine:
+			q.Remove(w)
+			l.settle(q, w.ID) // it alone may release
 			w.Forget()
 			return Acquired
-		case free:
+		case free && !l.word.cas(s, w.ID<<OwnerShift|l.flagsWithout(q, w)):
 			continue
+		case free:
+			// From now on any thread may release, where that is allowed: the word has all
+			// of its flags already, and is not written here again.
+			if w.InQueue() {
+				q.Remove(w)
+			}
+			w.Forget()
+			return Acquired
 		}
 		if v, ok := l.park(q, w, s); ok {
 			return v
 		}
 	}
-}
-
-// took is called when a compare-and-swap has taken the word for w.
-func (l *IntervalLock) took(q *parking.Queue, w *parking.Waiter) {
-	if w.InQueue() {
-		q.Remove(w)
-	}
-	l.settle(q, w.ID)
 }
 
 // park queues w, provided that the word is still s, held by another. Owner and
@@ -224,7 +225,7 @@ func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, ch
 		}
 		var next uint64
 		if hand {
-			next = head.ID<<OwnerShift | l.flagsBehind(q)
+			next = head.ID<<OwnerShift | l.flagsWithout(q, head)
 		} else if head != nil {
 			next = l.flagsWith(q, true)
 		}
@@ -242,17 +243,20 @@ func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, ch
 	}
 }
 
-// flagsBehind is what flags will be once the head has left the queue. Another than the
-// head may have been notified: the head may have come back into an older place since.
-func (l *IntervalLock) flagsBehind(q *parking.Queue) uint64 {
+// flagsWithout is what flags will be once w has left the queue, if it is in it. Another
+// than the head may have been notified: the head may have come back into an older place.
+func (l *IntervalLock) flagsWithout(q *parking.Queue, w *parking.Waiter) uint64 {
+	if !w.InQueue() {
+		return l.flags(q)
+	}
 	if q.Len(parking.Exclusive) == 1 {
 		return 0
 	}
 	f := uint64(IntervalParked)
-	if w := q.Notified(); w != nil && w != q.Head(parking.Exclusive) {
+	if n := q.Notified(); n != nil && n != w {
 		f |= IntervalWoken
 	}
-	if l.interval == 0 {
+	if l.interval == 0 || q.Due && q.Head(parking.Exclusive) != w {
 		f |= IntervalHandoff
 	}
 	return f

@@ -220,7 +220,7 @@ def test_pipeline_finds_what_is_there(pipeline: Any, module: ModuleType, tmp_pat
         """
     (tmp_path / "good.py").write_text(textwrap.dedent(source))
     (tmp_path / "bad.py").write_text("def (")
-    found = pipeline.Pipeline(module, sorted(tmp_path.glob("*.py")), 2).run_of_the_family()
+    found = pipeline.Pipeline(module, sorted(tmp_path.glob("*.py")), 2).run()
     assert (found.files, found.unparsable, found.functions, found.classes) == (2, 1, 2, 1)
     assert found.defined == {"A", "one", "two"}
     assert dict(found.called) == {"two": 1, "one": 1, "print": 1, "len": 1}
@@ -233,6 +233,6 @@ def test_pipeline_stops_when_a_worker_fails(pipeline: Any, module: ModuleType, t
     for place in (0, 6, 12):
         start = time.monotonic()
         with pytest.raises(FileNotFoundError):
-            pipeline.Pipeline(module, [*files[:place], tmp_path / "missing.py", *files[place:]], 2).run_of_the_family()
+            pipeline.Pipeline(module, [*files[:place], tmp_path / "missing.py", *files[place:]], 2).run()
         assert time.monotonic() - start < 60
         assert not [thread for thread in threading.enumerate() if "_guard" in thread.name]

@@ -20,7 +20,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
 OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-NAMES = OWN | FAMILY | {"BrokenBarrierError"}
+NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
 def tasks():
@@ -44,7 +44,7 @@ def test_the_installed_package_is_tested() -> None:
 
 def test_public_names() -> None:
     assert set(synchronization.__all__) == NAMES
-    for name in NAMES - {"BrokenBarrierError"}:  # threading's own, without one
+    for name in NAMES - {"BrokenBarrierError", "DeadlockError"}:  # threading's own, without one
         assert getattr(synchronization, name).__doc__
     for name in NAMES - {"RWLock", "BrokenBarrierError"}:
         assert getattr(synchronization, name).__module__ == "ft_utils.synchronization"

@@ -8,7 +8,7 @@ import pytest
 
 from ..support.process import spawn
 
-BENCH = str(Path(__file__).resolve().parent / "bench")
+BENCH = str(Path(__file__).resolve().parents[1] / "bench")
 # The rows that carry the project's marks; more may come, none of these may go.
 MARKED = """
     interval-pair interval-acquire read-pair write-pair with-interval with-read-new with-read-kept poll-idle

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from ft_utils.synchronization import IntervalLock, Lock, ReaderWriterLock, RWRea
 
 from ..support.hammering import hammered, sleeps_its_time
 from ..support.process import run_isolated
-from ..support.threads import LIMIT, exercise, until
+from ..support.threads import LIMIT, Puppet, exercise, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -97,3 +98,37 @@ def test_readers_get_in_between_writers() -> None:
         for writer in writers:
             writer.join(LIMIT)
     assert repr(lock).startswith("<ReaderWriterLock unlocked")
+
+
+def test_no_release_by_another_thread_is_lost() -> None:
+    """Any thread may release a Lock as soon as it is taken, before the call that took it has returned."""
+    lock, stop = Lock(), threading.Event()
+    rounds = 4000
+
+    def take() -> int:
+        taken = 0
+        while taken < rounds:
+            taken += lock.acquire(timeout=0.01)
+        return taken
+
+    def give() -> int:
+        given = 0
+        while not stop.is_set() or lock.locked():
+            if lock.locked():
+                try:
+                    lock.release()
+                    given += 1
+                except RuntimeError:  # another was faster
+                    pass
+        return given
+
+    def end(*takers: Any) -> int:
+        taken = sum(taker.result(LIMIT) for taker in takers)
+        stop.set()
+        return taken
+
+    with Puppet() as a, Puppet() as b, Puppet() as c, Puppet() as d:
+        givers = [c.start(give), d.start(give)]
+        taken = end(a.start(take), b.start(take))
+        assert taken == sum(giver.result(LIMIT) for giver in givers)
+    assert not lock.locked()

@@ -229,7 +229,7 @@ ft_dump_text(const struct ft_dump *dump)
         const struct ft_dumped *w = &dump->waiters[i];
         if (i == 0 || w->lock != dump->waiters[i - 1].lock) {
             /* The name without the side, which is each waiter's own. */
-            fprintf(out, "%.*s with its word at %p", (int)strcspn(w->what, " "), w->what, (void *)w->lock);
+            fprintf(out, "%.*s at %p", (int)strcspn(w->what, " "), w->what, (const char *)w->lock - FT_WORD_OFFSET);
             put_holders(out, dump, w->lock);
         }
         const char *side = strchr(w->what, '(');

@@ -21,8 +21,9 @@ struct ft_wait_ops {
     bool (*owned)(void *lock, struct ft_thread *self);
     size_t contend, withdraw; /* offsets of the exports in struct ft_golib */
     bool spins;               /* may a newcomer spin before it queues? */
-    /* Does a try that took the lock leave the thread's id in the word? Then one that was
-     * notified may try while it is queued. */
+    /* Does a try that took the lock leave the thread's id in the word, until that thread lets
+     * go? Then one that was notified may try while it is queued. Where any thread may release,
+     * it might have done so before Go hears of the success. */
     bool claims;
     bool handed; /* see struct ft_waiting */
     /* Does a thread stay queued while it runs signal handlers? One that waits for something
@@ -47,6 +48,9 @@ struct ft_wait_ops {
      * not moved there, or others may release that lock. */
     const struct ft_wait_ops *moves_to;
 };
+
+/* Steps from a lock's object to its word: the head of an object and its weak references. */
+#define FT_WORD_OFFSET ((Py_ssize_t)(sizeof(PyObject) + sizeof(PyObject *)))
 
 enum ft_outcome { FT_FAILED = -1, FT_TIMED_OUT = 0, FT_ACQUIRED = 1 };
 

@@ -49,7 +49,7 @@ taken(void *lock)
     return ft_exclusive_locked(lock);
 }
 
-#define OPS(strict, owned_, blocked_by_, what_)                         \
+#define OPS(strict, owners_, owned_, blocked_by_, what_)                \
     {                                                                   \
         .try = ft_exclusive_barge,                                      \
         .fallback_try = fallback_try,                                   \
@@ -59,7 +59,7 @@ taken(void *lock)
         .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),    \
         .kind = FT_KIND_EXCLUSIVE,                                      \
         .flags = FT_INTERVAL_FLAGS,                                     \
-        .claims = true,                                                 \
+        .claims = (owners_),                                            \
         .spins = !(strict),                                             \
         .handed = (strict),                                             \
         .blocked_by = (blocked_by_),                                    \
@@ -68,10 +68,10 @@ taken(void *lock)
         .what = (what_),                                                \
     }
 
-const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned, holds, "IntervalLock");
-const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned, holds, "IntervalLock");
-const struct ft_wait_ops ft_rlock_ops = OPS(false, owned, holds, "RLock");
-const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned, NULL, "Lock");
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, true, owned, holds, "RLock");
+const struct ft_wait_ops ft_anybodys_ops = OPS(false, false, never_owned, NULL, "Lock");
 
 /* Whether a release with these flags has to ask Go. */
 static inline bool

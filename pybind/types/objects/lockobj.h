@@ -2,7 +2,7 @@
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
-#include "core/thread.h"
+#include "core/wait.h"
 
 /* Every lock object begins like this, so that the address of the word, which is what the
  * Go side knows a lock by, tells the object (snapshot). */
@@ -11,8 +11,7 @@ struct ft_object_head {
     PyObject *weakrefs;
 };
 
-/* Steps from a lock's object to its word. */
-#define FT_WORD_OFFSET ((Py_ssize_t)sizeof(struct ft_object_head))
+_Static_assert(sizeof(struct ft_object_head) == FT_WORD_OFFSET, "core/wait.h counts on it");
 
 /* Frees the object; the type-specific part is done. */
 void ft_object_dealloc(PyObject *self);
