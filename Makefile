@@ -217,7 +217,7 @@ endef
 $(foreach f,$(EVERY),$(eval $(call CONFORMANCE_RULE,$f)))
 
 SUITES ?=
-JOBS ?= 2
+JOBS ?= 3
 conformance: $(FLAVOURS:%=.venv/%-conformance/.projects) $(FLAVOURS:%=.venv/%-conformance/.installed)
 	@.venv/$(firstword $(FLAVOURS))-conformance/bin/python scripts/conformance --work build/conformance \
 		--sdists build/conformance/sdists --jobs $(JOBS) --suites '$(SUITES)' \

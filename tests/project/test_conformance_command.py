@@ -160,6 +160,21 @@ def test_a_run_of_pytest_is_recorded_to_its_end(command, place):
     assert ours.tests["test_tiny.py::test_fails"].why == "ValueError: as it should"
 
 
+def test_the_settings_of_the_project_above_are_not_taken(command, place, tmp_path):
+    """An sdist without settings for pytest is unpacked below a project that has some."""
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--no-such-option"\n')
+    for name, settings in (("plain", ""), ("own", "[pytest]\npython_files = tiny_*.py\n")):
+        folder = tmp_path / f"{name}-1.0"
+        folder.mkdir()
+        (folder / "tox.ini").write_text(settings)
+        (folder / ("test_it.py" if name == "plain" else "tiny_it.py")).write_text("def test_passes(): pass\n")
+        archive = ["tar", "-czf", str(tmp_path / f"{name}-1.0.tar.gz"), "-C", str(tmp_path), folder.name]
+        subprocess.run(archive, check=True)
+        command.run.unpack(place, name, tmp_path)
+        suite = command.suites.Suite(name, seconds=60, project=name, paths=(".",))
+        assert kinds(command.run.run_suite(place, suite, ours=False)) == {"test_passes": "passed"}
+
+
 def test_a_suite_that_takes_too_long_is_ended(command, place):
     suite = command.suites.Suite("tiny", seconds=4, each=100, modules=("tiny_unittest",))
     results = command.run.run_suite(place, suite, ours=False)

@@ -15,7 +15,8 @@ dump_text(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
         return PyErr_NoMemory();
     }
     char *text = ft_dump_text(&dump);
-    PyObject *result = text == NULL ? PyErr_NoMemory() : PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    PyObject *result =
+        text == NULL ? PyErr_NoMemory() : PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     free(text);
     ft_dump_free(&dump);
     return result;
@@ -49,8 +50,9 @@ dump_facts(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < dump.n; i++) {
         const struct ft_dumped *w = &dump.waiters[i];
-        PyObject *item = Py_BuildValue("(KskidsN)", (unsigned long long)(uintptr_t)w->lock, w->what, w->ident, w->native,
-                                       (double)w->waited / 1e9, w->stack, holders_of(&dump, w->lock));
+        PyObject *item =
+            Py_BuildValue("(KskidsN)", (unsigned long long)(uintptr_t)w->lock, w->what, w->ident, w->native,
+                          (double)w->waited / 1e9, w->stack, holders_of(&dump, w->lock));
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
