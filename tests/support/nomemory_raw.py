@@ -72,7 +72,7 @@ Call = Callable[..., Any]
 
 
 def fails(number: int, function: Call, *args: Any, **kwargs: Any) -> bool:
-    """Call the function with its number-th allocation failing; whether it came to that. Then it must raise MemoryError."""
+    """Call the function with its number-th allocation failing; whether it came to that, and MemoryError with it."""
     library = ctypes.CDLL(None)
     library.starve.argtypes, library.feed.restype = [ctypes.c_long], ctypes.c_long
     raised = False
