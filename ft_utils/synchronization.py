@@ -64,7 +64,7 @@ def stats():
 
     Its counters only grow. They count what the word of a lock could not settle alone; an
     uncontended operation counts nowhere. In a child forked after a contention they are those of the
-    child, which waits by polling and counts nothing. ImportError in a subinterpreter that cannot
+    child, which waits without Go and counts nothing. ImportError in a subinterpreter that cannot
     load the module of counters.
     """
     from ft_utils import _report

@@ -15,7 +15,7 @@ import pytest
 import ft_utils.synchronization as ours
 
 from ..support.family import NAMES, make, ours_alike
-from ..support.threads import LIMIT
+from ..support.threads import LIMIT, exercise
 
 EMPTY = inspect.Parameter.empty
 
@@ -314,6 +314,31 @@ def test_held_locks_are_collected() -> None:
             assert not ours_alike(name).locked()
 
 
+# --- making one twice -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Condition", "Barrier"])
+def test_made_by_two_threads_at_once(name: str) -> None:
+    """One of the two is told that it is late."""
+    cls = getattr(ours, name)
+    targets = [cls.__new__(cls) for _ in range(5000)]
+    made: list[list[bool]] = []
+
+    def make_all(argument: Any) -> None:
+        outcomes = []
+        for target in targets:
+            try:
+                target.__init__(argument)
+                outcomes.append(True)
+            except RuntimeError:
+                outcomes.append(False)
+        made.append(outcomes)
+
+    arguments_of = {"Condition": [ours.Lock(), ours.RLock()], "Barrier": [2, 3]}
+    exercise(*(lambda argument=argument: make_all(argument) for argument in arguments_of[name]))
+    assert all(one != other for one, other in zip(*made, strict=True))
+
+
 # --- what only ours have --------------------------------------------------------------------------------------------
 
 
@@ -348,6 +373,22 @@ def test_wrong_kinds_of_numbers() -> None:
     with pytest.raises((OverflowError, ValueError)):
         ours.Barrier(2**70)
     assert ours.Barrier(2**31 - 1).parties == 2**31 - 1
+
+
+def test_interrupt_in_the_arithmetic_of_a_number() -> None:
+    """An exception of a signal handler may come in any Python code; only others say that it is no such number."""
+
+    class Interrupted(float):
+        def __int__(self) -> int:
+            raise KeyboardInterrupt
+
+        def __radd__(self, other: object) -> float:
+            raise KeyboardInterrupt
+
+    number = Interrupted(2)
+    for call in (ours.Semaphore, ours.Semaphore(1).release, ours.Barrier, ours.Barrier(1).wait):
+        with pytest.raises(KeyboardInterrupt):
+            call(number)
 
 
 def test_not_a_number_is_no_timeout() -> None:

@@ -374,6 +374,18 @@ def test_no_step_is_lost(new: Callable[..., Any]) -> None:
     assert semaphore._value == Fraction(1, 3)
 
 
+def test_init_by_two_threads_at_once(new: Callable[..., Any]) -> None:
+    """The value is that of one of the two."""
+    semaphores = [new(5) for _ in range(5000)]
+
+    def init(value: float) -> None:
+        for semaphore in semaphores:
+            semaphore.__init__(value)
+
+    exercise(lambda: init(3), lambda: init(float("inf")))
+    assert {semaphore._value for semaphore in semaphores} <= {3, float("inf")}
+
+
 def test_init_again_with_another_value(new: Callable[..., Any]) -> None:
     semaphore = new(1)
     for value in (1.5, 3, float("inf"), 0, 2):

@@ -39,27 +39,12 @@ def test_fork_while_the_library_is_loaded(_: int) -> None:
     isolated("fork_while_the_library_is_loaded()")
 
 
-@pytest.mark.parametrize(
-    "subject",
-    [
-        pytest.param(
-            subject,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the party is told that the barrier is broken, and stays counted as one that waits"
-            ),
-        )
-        if subject.name == "Barrier"
-        else subject
-        for subject in SUBJECTS
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_handler_that_forks_in_a_wait(subject: Subject) -> None:
     """Parent and child return from the handler into the wait, and in both it ends when it should."""
     isolated(f"go_on_in_the_child(BY_NAME[{subject.name!r}])")
 
 
-@pytest.mark.xfail(strict=True, reason="as the case before")
 def test_party_that_a_forked_child_has_not() -> None:
     """After a fork from within its wait a child may be told that the barrier failed; nobody must be left in it then."""
     isolated("fork_in_a_meeting()")

@@ -5,7 +5,7 @@ import pytest
 from ..support.process import run_isolated
 from .test_signals_of_the_host import run
 
-WARNING = "so its locks wait by polling"
+WARNING = "so its locks wait without it"
 
 # A lock, a reader-writer lock, a semaphore, an event, a condition and a barrier, waited for by two threads each.
 EVERYTHING = """
@@ -137,5 +137,5 @@ def test_the_warning_can_be_an_error_nowhere_seen() -> None:
         """,
         options=("-W", "error"),
         expect_out="False",
-        expect_err="so its locks wait by polling",
+        expect_err="so its locks wait without it",
     )

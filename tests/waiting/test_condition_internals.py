@@ -8,7 +8,7 @@ import pytest
 
 import ft_utils.synchronization as ours
 
-from ..support.family import LOCKS, OWNERLESS, REENTRANT, SHARED, blocked, notify, wait_holding
+from ..support.family import LOCKS, OWNERLESS, REENTRANT, SHARED, blocked, holding, notify, wait_holding
 from ..support.threads import LIMIT, Puppet, until
 
 
@@ -87,6 +87,28 @@ def test_wrong_timeout_keeps_the_levels(nested: Any) -> None:
             nested.wait(1e100)
     with pytest.raises(RuntimeError):
         nested.release()
+
+
+@pytest.mark.parametrize("cls", [ours.RLock, ours.IntervalLock])
+def test_timeout_whose_comparison_gives_the_lock_away(cls: Any, puppet: Puppet) -> None:
+    """wait() must not release what another thread holds by then."""
+    lock = cls()
+    condition = ours.Condition(lock)
+
+    class Generous(float):
+        def __gt__(self, other: object) -> bool:
+            lock.release()
+            puppet.run(lock.acquire)
+            return True
+
+        __hash__ = None
+
+    for wait in (condition.wait, lambda timeout: condition.wait_for(lambda: False, timeout)):
+        lock.acquire()
+        with pytest.raises(RuntimeError, match="un-acquired"):
+            wait(Generous(LIMIT))
+        assert puppet.run(lock._is_owned) and not lock._is_owned()
+        puppet.run(lock.release)
 
 
 @pytest.mark.parametrize("over", LOCKS)
@@ -300,3 +322,57 @@ def test_waiters_can_be_looked_at(puppets: Any) -> None:
     for wait in waits:
         wait.result(LIMIT)
     assert not waiters
+
+
+# --- making one -----------------------------------------------------------------------------------------------------
+
+
+def test_made_meanwhile_by_a_look_at_the_lock() -> None:
+    """Which of the two locks it has must not be left to chance."""
+    condition, first = ours.Condition.__new__(ours.Condition), ours.Lock()
+    unmade = [condition]
+
+    class Sly:
+        @property
+        def acquire(self) -> Any:
+            if unmade:
+                unmade.pop().__init__(first)
+            return first.acquire
+
+        def release(self) -> None:
+            first.release()
+
+    with pytest.raises(RuntimeError, match="already"):
+        condition.__init__(Sly())
+    assert condition._lock is first
+
+
+def test_lock_that_can_restore_and_not_save(module: ModuleType) -> None:
+    """Each private method is asked for by itself."""
+    states = []
+
+    class Half:
+        def __init__(self) -> None:
+            lock = threading.Lock()
+            self.acquire, self.release = lock.acquire, lock.release
+
+        def _acquire_restore(self, state: object) -> None:
+            states.append(state)
+            self.acquire()
+
+    condition = module.Condition(Half())
+    with holding(condition):
+        assert condition.wait(0) is False
+    assert states == [None]
+
+
+def test_lock_whose_look_up_fails(module: ModuleType) -> None:
+    class Broken:
+        release = None
+
+        @property
+        def acquire(self) -> Any:
+            raise OSError("no such lock")
+
+    with pytest.raises(OSError, match="no such lock"):
+        module.Condition(Broken())

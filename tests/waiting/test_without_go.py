@@ -92,7 +92,6 @@ def test_handler_that_reads_while_its_thread_waits_in_the_queue() -> None:
     run_isolated("from support.polling import *; handler_reads_while_a_writer_waits(); print('ok')", expect_out="ok")
 
 
-@pytest.mark.xfail(strict=True, reason="arrive() naps without a look for signals while the barrier is full")
 def test_ctrl_c_before_the_next_round(polling: Run) -> None:
     polling("ctrl_c_before_the_next_round()")
 

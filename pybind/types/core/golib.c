@@ -77,7 +77,7 @@ warn_broken(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
     if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "ft_utils could not load its Go library, so its locks wait by polling, "
+                         "ft_utils could not load its Go library, so its locks wait without it, "
                          "correct but slow and unfair: %s",
                          error) < 0) {
         PyErr_WriteUnraisable(NULL); /* a lock operation must not fail half-way for it */

@@ -1,16 +1,16 @@
 /* The record of a thread.
  *
  * Every thread that touches a lock owns one record. It holds the thread's identity for
- * the words of the locks, the read locks that it holds, and its place to wait. It is
+ * the words of the locks, the read locks that it holds, and its seats to wait on. It is
  * made at the first touch and freed when the thread ends; `ft_self` finds it in one load.
  *
  * Who may touch what:
- *   slots.tag      the owner stores, exchanges and compares-and-swaps; whoever holds the
+ *   slots.tag      the owner stores, exchanges and compares-and-swaps; the holder of the
  *                  registry's lock may turn Published into Counted, or a tag of a lock
  *                  that ceases to exist into 0. All sequentially consistent.
  *   slots.again    the owner writes; the registry's holder may read.
  *   seat           the owner reads; it changes the list of its seats under the registry's
- *                  lock, so whoever holds that may walk it.
+ *                  lock, so the holder of that may walk it.
  *   waiting_for    the owner writes; the registry's holder may read.
  *   waiter         see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
@@ -41,7 +41,7 @@ struct ft_slots {
     _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) again[FT_SLOTS]; /* nested reads per slot */
 };
 
-/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread has
+/* A seat to wait on: what Go queues, and the semaphore that is posted to wake it. A thread has
  * one. Python code may run while the thread waits: handlers of signals, the release() of a
  * lock that is not ours. Whatever that code waits for, it waits on a seat of its own, stacked
  * on the others. */
@@ -72,7 +72,7 @@ enum ft_parked { FT_RUNNING, FT_PARKED, FT_READ };
 
 struct ft_thread {
     struct ft_slots reads;
-    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
+    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word says of a lock that it holds */
     unsigned long ident;             /* threading.get_ident() */
     int native;                      /* threading.get_native_id() */
     struct ft_pace pace;

@@ -4,8 +4,9 @@
 
 #include "core/waitloop.h"
 
-/* The operations of waiting for one side of one kind of lock. For a condition and a barrier,
- * which have hooks of their own, only the last nine matter. */
+/* The operations of one kind of wait: for a lock of one type, or for one side of a
+ * ReaderWriterLock. For a condition and a barrier, which have hooks of their own, only the last
+ * nine matter. */
 struct ft_wait_ops {
     /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
      * that was notified tries it too, so it keeps the flags of the word. */
@@ -34,7 +35,10 @@ struct ft_wait_ops {
      * if it was: the state of its waiter is Notified or Granted. It has not run since, so
      * nothing is half done. NULL: nothing is given. */
     void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
-    uint64_t flags; /* flags in the word that those who wait cause */
+    /* The same of one that was given nothing and is gone all the same. NULL: it has left no
+     * trace but the flags. */
+    void (*forget)(void *lock, const struct ft_seat *seat);
+    uint64_t flags; /* flags in the word that waiting threads cause */
     uint32_t kind;  /* FT_KIND_… */
     /* Whether a thread has to let go of something before a thread that waits like this can
      * have the lock. Asked under the registry's lock. NULL where others may end the wait. */
@@ -71,8 +75,8 @@ enum ft_outcome ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct
  * signals wait. awake: it was woken there and has consumed that. */
 void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake);
 
-/* Number of seats in the slow path of that side of the lock. Includes those that have not
- * been queued yet. */
+/* Number of seats of that kind in the slow path of the lock. Includes those that have not been
+ * queued yet. */
 int64_t ft_count_waiting(const void *lock, uint32_t kind);
 
 /* The same of those in the queue, where there is one. */

@@ -14,7 +14,7 @@
 /* A try that does not wait. Points of time are never negative. */
 #define FT_NO_WAIT ((int64_t)-1)
 
-/* What others have to know of a wait: those who show it, and a forked child. */
+/* What others have to know of a wait: those that show it, and a forked child. */
 struct ft_wait_ops;
 
 /* How the loop goes on. */
@@ -84,7 +84,7 @@ ft_state(const struct ft_waiter *waiter)
     return atomic_load(&waiter->state);
 }
 
-/* Runs a release in Go and wakes those whom it names. */
+/* Runs a release in Go and wakes those that it names. */
 static inline void
 ft_release_slow(ft_release_fn *release, void *lock, struct ft_thread *self)
 {

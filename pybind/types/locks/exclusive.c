@@ -1,14 +1,15 @@
 #include "locks/exclusive.h"
 
-bool
-ft_exclusive_barge(void *lock, struct ft_thread *self)
+/* Takes a free word, also one to which a waiter is on its way; its flags stay. */
+static bool
+barge(void *lock, struct ft_thread *self)
 {
     _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
     uint64_t s = atomic_load(word);
     return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, s | self->owner);
 }
 
-/* In a forked child flags mean nothing: nobody of those who set them exists. */
+/* In a forked child flags mean nothing: the threads that set them do not exist there. */
 static bool
 fallback_try(void *lock, struct ft_thread *self)
 {
@@ -51,7 +52,7 @@ taken(void *lock)
 
 #define OPS(strict, owners_, owned_, blocked_by_, what_)                \
     {                                                                   \
-        .try = ft_exclusive_barge,                                      \
+        .try = barge,                                                    \
         .fallback_try = fallback_try,                                   \
         .owned = (owned_),                                              \
         .take_back = ft_exclusive_take_back,                            \
@@ -72,6 +73,16 @@ const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "Inte
 const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, true, owned, holds, "IntervalLock");
 const struct ft_wait_ops ft_rlock_ops = OPS(false, true, owned, holds, "RLock");
 const struct ft_wait_ops ft_anybodys_ops = OPS(false, false, never_owned, NULL, "Lock");
+
+FT_SLOW int
+ft_exclusive_lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *lock,
+                       struct ft_thread *self, int64_t deadline)
+{
+    if (barge(lock, self)) {
+        return FT_ACQUIRED;
+    }
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(ops, lock, self, deadline);
+}
 
 /* Whether a release with these flags has to ask Go. */
 static inline bool
@@ -94,7 +105,7 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
         uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
         const struct ft_golib *go = ft_golib();
         if (go == NULL) {
-            flags = 0; /* who polls looks at the owner only */
+            flags = 0; /* the fallback looks at the owner only */
         }
         else if (judge(flags, self)) {
             ft_release_slow(go->ft_interval_release, lock, self);
@@ -106,8 +117,8 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
     }
 }
 
-/* Where any thread may release, two may try at once: each tells Go whom it saw hold the
- * lock, and one of them is late. */
+/* Where any thread may release, two may try at once: each tells Go which owner it saw, and one
+ * of them is late. */
 FT_SLOW bool
 ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
 {

@@ -13,7 +13,7 @@ plain(uint64_t flags)
     return (FT_RW_PLAIN >> flags & 1) != 0;
 }
 
-/* ---- the writers' side ---- */
+/* ---- the write side ---- */
 
 static inline bool
 vacant(uint64_t s)
@@ -36,9 +36,9 @@ count_readers(void *lock)
     ft_read_revoke(OF(lock));
 }
 
-/* In a forked child the one flag that has a meaning is WritersParked: a polling writer sets
- * it to keep readers out, and clears it when it has the lock or gives up. Other polling
- * writers set it again. */
+/* In a forked child the one flag that has a meaning is WritersParked: a writer that waits
+ * sets it to keep readers out, and clears it when it has the lock or gives up. Other writers
+ * that wait set it again. */
 static bool
 write_fallback_try(void *lock, struct ft_thread *self)
 {
@@ -190,7 +190,7 @@ ft_rw_unwrite(struct ft_rw *lock)
     return unwrite_slow(lock, self);
 }
 
-/* ---- the readers' side ---- */
+/* ---- the read side ---- */
 
 /* Counts one reader more. (Only newcomers try: nobody could tell for whom it was counted.) */
 static bool
@@ -282,7 +282,7 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     return outcome;
 }
 
-/* The first slot of a thread that reads nothing is empty, and nothing need be searched. */
+/* The first slot of a thread that reads nothing is empty: there is nothing to search. */
 int
 ft_rw_read(struct ft_rw *lock, int64_t deadline)
 {
@@ -365,7 +365,7 @@ ft_rw_reread(struct ft_rw *lock)
     return 1;
 }
 
-/* ---- both ---- */
+/* ---- both sides ---- */
 
 int
 ft_rw_downgrade(struct ft_rw *lock)

@@ -1,6 +1,6 @@
 /* ReaderWriterLock: the operations, without Python's types around them.
  *
- * The word, its states and who may change what: golib/locks/rwlock.go. The C side adds the
+ * The word, its states and who may change what: golib/locks/rwlock.go. C adds the
  * reading without a shared write (rwread.c). All operations return 1, or 0 when it could not
  * be done in time, or -1 with an exception set and nothing changed. */
 #ifndef FT_RWLOCK_H

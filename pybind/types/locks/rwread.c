@@ -93,7 +93,7 @@ maybe_bias(struct ft_rw *lock)
         return;
     }
     uint32_t left = atomic_load_explicit(&lock->reads_to_bias, memory_order_relaxed);
-    if (left > 0) { /* readers may lose each other's counts: it is but a measure */
+    if (left > 0) { /* readers may lose each other's counts: it is only a measure */
         atomic_store_explicit(&lock->reads_to_bias, left - 1, memory_order_relaxed);
         return;
     }
@@ -146,7 +146,7 @@ count_published(struct ft_rw *lock)
 FT_SLOW void
 ft_read_revoke(struct ft_rw *lock)
 {
-    ft_registry_lock(); /* who finds Revoking waits here for its end */
+    ft_registry_lock(); /* a writer that finds Revoking waits here for its end */
     uint64_t s = ft_rw_load(lock);
     while ((s & FT_RW_BIAS) != 0
            && !ft_cas(&lock->lock.word, s, (s & ~FT_RW_BIAS) | FT_RW_REVOKING)) {

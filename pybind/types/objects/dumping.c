@@ -1,6 +1,8 @@
-/* What Python asks of a dump: its text, its facts, and to have it written at a signal. */
+/* What Python asks of those that wait: a dump as text or facts, or at a signal; and what
+ * happens in a deadlock. */
 #include "objects/dumping.h"
 
+#include "core/deadlock.h"
 #include "core/dump.h"
 
 #include <errno.h>
@@ -84,7 +86,32 @@ dump_unregister(PyObject *Py_UNUSED(m), PyObject *arg)
     return sig == -1 && PyErr_Occurred() ? NULL : PyBool_FromLong(ft_dump_unregister(sig));
 }
 
+static PyObject *
+set_deadlocks(PyObject *Py_UNUSED(m), PyObject *args)
+{
+    int action;
+    long long after;
+    if (!PyArg_ParseTuple(args, "iL:set_deadlocks", &action, &after)) {
+        return NULL;
+    }
+    atomic_store(&ft_deadlock_after, after);
+    atomic_store(&ft_deadlock_action, action);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+get_deadlocks(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return Py_BuildValue("iL", atomic_load(&ft_deadlock_action), (long long)atomic_load(&ft_deadlock_after));
+}
+
 PyMethodDef ft_dump_functions[] = {
+    {"set_deadlocks", set_deadlocks, METH_VARARGS,
+     PyDoc_STR("set_deadlocks($module, action, after, /)\n--\n\n"
+               "Say what threads do that wait for each other: 0 nothing, 1 report, 2 raise, when\n"
+               "they have waited for that many nanoseconds. It holds for waits that begin later.")},
+    {"get_deadlocks", get_deadlocks, METH_NOARGS,
+     PyDoc_STR("get_deadlocks($module, /)\n--\n\nReturn (action, after) of set_deadlocks.")},
     {"dump_text", dump_text, METH_NOARGS,
      PyDoc_STR("dump_text($module, /)\n--\n\nReturn who waits for what, as the signal writes it.")},
     {"dump_facts", dump_facts, METH_NOARGS,

@@ -21,7 +21,7 @@ current(PyObject *op, PyObject **odd)
     return now;
 }
 
-/* Puts `new` in the place of `old`, if that is still there. */
+/* Replaces `old` by `new`, if it is still the value. */
 static bool
 replace(PyObject *op, PyObject **odd, PyObject *old, PyObject *new)
 {

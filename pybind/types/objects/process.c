@@ -40,6 +40,9 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     else if (given && seat->waiting_ops->take_back != NULL) {
         seat->waiting_ops->take_back(lock, t, state);
     }
+    if (!given && seat->waiting_ops->forget != NULL) {
+        seat->waiting_ops->forget(lock, seat);
+    }
     atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_ops->flags);
 }
 
