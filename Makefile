@@ -150,11 +150,12 @@ check-go:
 	@go test -tags explore -short -timeout 5m -run Explore ./golib/locks
 
 lint: .venv/3.13/.group-lint
-	@echo 'gofmt, floors, editorconfig, ruff'
+	@echo 'gofmt, clang-format, floors, editorconfig, ruff'
 	@unformatted=$$(gofmt -l golib pybind); test -z "$$unformatted" || \
 		{ echo "gofmt would change: $$unformatted" >&2; exit 1; }
 	@$(PYTHON) scripts/check_floors.py
 	@.venv/3.13/bin/python scripts/check_editorconfig.py
+	@.venv/3.13/bin/clang-format --dry-run --Werror pybind/types/*/*.[ch]
 	@.venv/3.13/bin/ruff check --quiet --output-format=concise .
 
 check-installed: $(INSTALLED)

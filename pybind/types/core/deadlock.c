@@ -163,7 +163,11 @@ struct circle {
     struct member *members; /* the caller first, each waiting for the next */
 };
 
-enum found { NONE, TO_REPORT, TO_RAISE };
+enum found {
+    NONE,
+    TO_REPORT,
+    TO_RAISE,
+};
 
 static bool
 every(const struct ft_thread *last, bool (*holds)(const struct ft_thread *))

@@ -14,7 +14,11 @@
 
 #include "core/waitloop.h"
 
-enum ft_deadlock_action { FT_DEADLOCK_OFF, FT_DEADLOCK_REPORT, FT_DEADLOCK_RAISE };
+enum ft_deadlock_action {
+    FT_DEADLOCK_OFF,
+    FT_DEADLOCK_REPORT,
+    FT_DEADLOCK_RAISE,
+};
 
 /* Set from Python at any time. The time is in nanoseconds. */
 extern _Atomic(int) ft_deadlock_action;

@@ -68,7 +68,11 @@ struct ft_seat {
 
 /* The owner goes from Running to Parked and back; whoever dumps from Parked to Read and back,
  * under the registry's lock. While it is Read the owner may not go on. */
-enum ft_parked { FT_RUNNING, FT_PARKED, FT_READ };
+enum ft_parked {
+    FT_RUNNING,
+    FT_PARKED,
+    FT_READ,
+};
 
 struct ft_thread {
     struct ft_slots reads;

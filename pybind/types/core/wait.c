@@ -26,7 +26,11 @@ ft_waiting_for(void *lock, uint32_t kind)
 }
 
 /* How the loop of a lock ends. */
-enum end { ACQUIRED, GAVE_UP, RAISED };
+enum end {
+    ACQUIRED,
+    GAVE_UP,
+    RAISED,
+};
 
 static enum ft_step
 end(struct ft_waiting *wait, enum end how)

@@ -56,7 +56,11 @@ struct ft_wait_ops {
 /* Steps from a lock's object to its word: the head of an object and its weak references. */
 #define FT_WORD_OFFSET ((Py_ssize_t)(sizeof(PyObject) + sizeof(PyObject *)))
 
-enum ft_outcome { FT_FAILED = -1, FT_TIMED_OUT = 0, FT_ACQUIRED = 1 };
+enum ft_outcome {
+    FT_FAILED = -1,
+    FT_TIMED_OUT = 0,
+    FT_ACQUIRED = 1,
+};
 
 /* Waits until the lock is taken, the deadline is over, or a signal handler raised: then
  * Failed with the exception set, and nothing is taken and nobody queued. */

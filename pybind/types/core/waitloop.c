@@ -77,7 +77,12 @@ ft_run_handlers_waiting(struct ft_thread *self)
 /* ---- sleeping ---- */
 
 /* How one sleep ended. */
-enum slept { WOKEN, TIME_OVER, LOOK, STUCK };
+enum slept {
+    WOKEN,
+    TIME_OVER,
+    LOOK,
+    STUCK,
+};
 
 /* What wakes a thread besides its wake-up and its deadline. */
 struct alarms {

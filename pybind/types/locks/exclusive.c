@@ -50,23 +50,23 @@ taken(void *lock)
     return ft_exclusive_locked(lock);
 }
 
-#define OPS(strict, owners_, owned_, blocked_by_, what_)                \
-    {                                                                   \
-        .try = barge,                                                    \
-        .fallback_try = fallback_try,                                   \
-        .owned = (owned_),                                              \
-        .take_back = ft_exclusive_take_back,                            \
-        .contend = offsetof(struct ft_golib, ft_interval_contend),      \
-        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),    \
-        .kind = FT_KIND_EXCLUSIVE,                                      \
-        .flags = FT_INTERVAL_FLAGS,                                     \
-        .claims = (owners_),                                            \
-        .spins = !(strict),                                             \
-        .handed = (strict),                                             \
-        .blocked_by = (blocked_by_),                                    \
-        .holds = holds,                                                 \
-        .taken = taken,                                                 \
-        .what = (what_),                                                \
+#define OPS(strict, owners_, owned_, blocked_by_, what_)             \
+    {                                                                \
+        .try = barge,                                                \
+        .fallback_try = fallback_try,                                \
+        .owned = (owned_),                                           \
+        .take_back = ft_exclusive_take_back,                         \
+        .contend = offsetof(struct ft_golib, ft_interval_contend),   \
+        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw), \
+        .kind = FT_KIND_EXCLUSIVE,                                   \
+        .flags = FT_INTERVAL_FLAGS,                                  \
+        .claims = (owners_),                                         \
+        .spins = !(strict),                                          \
+        .handed = (strict),                                          \
+        .blocked_by = (blocked_by_),                                 \
+        .holds = holds,                                              \
+        .taken = taken,                                              \
+        .what = (what_),                                             \
     }
 
 const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "IntervalLock");

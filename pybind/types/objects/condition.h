@@ -12,7 +12,12 @@
 #include "objects/lockobj.h"
 
 /* What the lock is. Subclasses may override methods, so they are Foreign. */
-enum kind { FOREIGN, LOCK, RLOCK, INTERVAL };
+enum kind {
+    FOREIGN,
+    LOCK,
+    RLOCK,
+    INTERVAL,
+};
 
 typedef struct {
     FT_OBJECT_HEAD

@@ -149,7 +149,8 @@ rlock_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
         return 0;
     }
     return PyErr_WarnEx(PyExc_DeprecationWarning, "Passing arguments to RLock is deprecated and will be "
-                                                  "removed in 3.15: they mean nothing", 1);
+                                                  "removed in 3.15: they mean nothing",
+                        1);
 }
 
 /* ---- for Condition ---- */

@@ -44,7 +44,12 @@ raise_broken(void)
 /* ---- with Go ---- */
 
 /* How a party's wait ended. */
-enum end { PASSED, FAILED, ANOTHER, RAISED };
+enum end {
+    PASSED,
+    FAILED,
+    ANOTHER,
+    RAISED,
+};
 
 /* The wait of one party. */
 struct party {
