@@ -193,7 +193,7 @@ grows(action)
     )
 
 
-def test_control_plane() -> None:
+def test_reports() -> None:
     steady(
         """
 lock = IntervalLock()

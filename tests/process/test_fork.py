@@ -196,7 +196,7 @@ def test_fork_before_contention_of_the_family() -> None:
         use_without_waiting(seven)
         assert len(os.listdir("/proc/self/task")) == 1
         with open("/proc/self/maps") as maps:
-            assert "_control" not in maps.read(), "Go was loaded"
+            assert "_golib" not in maps.read(), "Go was loaded"
         with seven.lock, seven.rlock, seven.rlock:
             def child():
                 assert seven.lock.locked() and seven.rlock._recursion_count() == 2

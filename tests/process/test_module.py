@@ -87,7 +87,7 @@ for _ in range(100):
 repr(lock), repr(rw), stats(), snapshot()
 assert tasks() == 1
 with open("/proc/self/maps") as maps:
-    assert "_control" not in maps.read()
+    assert "_golib" not in maps.read()
 """
     )
 
@@ -113,7 +113,7 @@ def test_the_gil_stays_off() -> None:
         assert not sys._is_gil_enabled(), "switched on by contention"
         stats(), snapshot()
         assert not sys._is_gil_enabled(), "switched on by the counters"
-        import ft_utils._control
+        import ft_utils._golib
         assert not sys._is_gil_enabled(), "switched on by the Go module"
         """,
         options=("-W", "error"),
@@ -154,7 +154,7 @@ else:
     try:
         stats(), snapshot()
     except ImportError as error:  # gopy's module, which counts contentions, is for one interpreter
-        assert "_control" in str(error), error
+        assert "_golib" in str(error), error
     print("works")
 '''
 for _ in range(3):

@@ -19,7 +19,7 @@ def broken_package(folder: Path) -> Path:
     """A copy of the installed package whose Go library is no library; its folder goes on PYTHONPATH."""
     source = Path(ft_utils.__file__).parent
     shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    libraries = list((folder / source.name).glob("_control*.so"))
+    libraries = list((folder / source.name).glob("_golib*.so"))
     assert libraries, "the Go library was not found"
     for library in libraries:
         library.write_bytes(b"this is no library\n")

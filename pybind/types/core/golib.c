@@ -35,7 +35,7 @@ ft_golib_path(void)
     const char *base = strrchr(self.dli_fname, '/');
     base = base == NULL ? self.dli_fname : base + 1;
     const char *suffix = strchr(base, '.');
-    snprintf(path, sizeof path, "%.*s_control%s", (int)(base - self.dli_fname),
+    snprintf(path, sizeof path, "%.*s_golib%s", (int)(base - self.dli_fname),
              self.dli_fname, suffix == NULL ? ".so" : suffix);
     return path;
 }
