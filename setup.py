@@ -48,12 +48,12 @@ class GoExtension(Extension):
 def go_extension() -> GoExtension:
     sources = [path for folder in ("golib", "pybind") for path in (ROOT / folder).rglob("*.go")]
     driver = DRIVER.parent.glob("*.py")
-    return GoExtension("ft_utils._control", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
+    return GoExtension("ft_utils._golib", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
 
 
 def load_driver() -> ModuleType:
     """Load pybind/driver/build.py by path: an installed package may have the name `build` too."""
-    spec = importlib.util.spec_from_file_location("ft_utils_control_driver", DRIVER)
+    spec = importlib.util.spec_from_file_location("ft_utils_golib_driver", DRIVER)
     driver = importlib.util.module_from_spec(spec)
     sys.path.append(str(DRIVER.parent))  # for what it imports from beside itself
     sys.modules[spec.name] = driver
@@ -92,10 +92,10 @@ class BuildNative(build_ext):
             return
         driver = load_driver()
         try:
-            driver.build_control(
+            driver.build_library(
                 python=sys.executable,
                 output=Path(self.get_ext_fullpath(ext.name)),
-                workdir=Path(self.build_temp) / "control",
+                workdir=Path(self.build_temp) / "golib",
             )
         except driver.BuildError as error:
             raise CompileError(str(error)) from None  # setuptools prints it as one line

@@ -51,12 +51,34 @@ struct ft_seat {
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
     const struct ft_wait_ops *waiting_ops; /* how; valid while waiting_for is set */
     struct ft_seat *below;
+    /* For a dump, which reads the frames of a thread that sleeps: see core/dump.h. */
+    _Atomic(int) parked;     /* enum ft_parked */
+    const void *frames;      /* written by the owner before Parked */
+    int64_t since;           /* ft_os_about_now() when the wait began */
+    /* For whoever looks for a deadlock. The owner writes the first three before waiting_for;
+     * the rest is written and read under the registry's lock. */
+    bool untimed;           /* this wait has no time-out */
+    bool may_raise;         /* it may end with an exception */
+    _Atomic(uint64_t) waits; /* another number for each wait */
+    bool doomed;            /* it is about to end with one */
+    bool reported;          /* its circle has been reported */
+    int64_t stuck_since;    /* ft_os_now() when it began */
+    char *where;            /* the line that waits; NULL: not noted yet */
+};
+
+/* The owner goes from Running to Parked and back; whoever dumps from Parked to Read and back,
+ * under the registry's lock. While it is Read the owner may not go on. */
+enum ft_parked {
+    FT_RUNNING,
+    FT_PARKED,
+    FT_READ,
 };
 
 struct ft_thread {
     struct ft_slots reads;
     uint64_t owner; /* id << FT_OWNER_SHIFT: what the word says of a lock that it holds */
     unsigned long ident;             /* threading.get_ident() */
+    int native;                      /* threading.get_native_id() */
     struct ft_pace pace;
     struct ft_spin_budget spin;
     bool ended;                      /* the thread is gone, with read locks in hand */
@@ -64,6 +86,8 @@ struct ft_thread {
     struct ft_seat *seat;            /* the topmost */
     struct ft_seat first_seat;
     struct ft_thread *next, *prev;   /* the registry */
+    struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
+    uint64_t walk, seen_waits;
 };
 
 extern _Thread_local struct ft_thread *ft_current;

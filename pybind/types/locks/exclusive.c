@@ -38,24 +38,41 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
     }
 }
 
-#define OPS(strict, owned_)                                            \
-    {                                                                  \
-        .try = barge,                                                  \
-        .fallback_try = fallback_try,                                  \
-        .owned = (owned_),                                             \
-        .take_back = ft_exclusive_take_back,                           \
-        .contend = offsetof(struct ft_golib, ft_interval_contend),     \
-        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),   \
-        .kind = FT_KIND_EXCLUSIVE,                                     \
-        .flags = FT_INTERVAL_FLAGS,                                    \
-        .claims = true,                                                \
-        .spins = !(strict),                                            \
-        .handed = (strict),                                            \
+static bool
+holds(void *lock, struct ft_thread *t)
+{
+    return ft_exclusive_owned(lock, t);
+}
+
+static bool
+taken(void *lock)
+{
+    return ft_exclusive_locked(lock);
+}
+
+#define OPS(strict, owners_, owned_, blocked_by_, what_)             \
+    {                                                                \
+        .try = barge,                                                \
+        .fallback_try = fallback_try,                                \
+        .owned = (owned_),                                           \
+        .take_back = ft_exclusive_take_back,                         \
+        .contend = offsetof(struct ft_golib, ft_interval_contend),   \
+        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw), \
+        .kind = FT_KIND_EXCLUSIVE,                                   \
+        .flags = FT_INTERVAL_FLAGS,                                  \
+        .claims = (owners_),                                         \
+        .spins = !(strict),                                          \
+        .handed = (strict),                                          \
+        .blocked_by = (blocked_by_),                                 \
+        .holds = holds,                                              \
+        .taken = taken,                                              \
+        .what = (what_),                                             \
     }
 
-const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned);
-const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned);
-const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned);
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, true, owned, holds, "RLock");
+const struct ft_wait_ops ft_anybodys_ops = OPS(false, false, never_owned, NULL, "Lock");
 
 FT_SLOW int
 ft_exclusive_lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *lock,

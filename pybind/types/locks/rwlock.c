@@ -77,6 +77,19 @@ take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(sta
     }
 }
 
+/* Whoever has the lock keeps a writer out. */
+static bool
+holds(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t) || ft_rw_reads_of(OF(lock), t) > 0;
+}
+
+static bool
+taken(void *lock)
+{
+    return (ft_rw_load(OF(lock)) & FT_RW_WRITER) != 0;
+}
+
 static const struct ft_wait_ops write_ops = {
     .try = write_try,
     .clear_way = count_readers,
@@ -85,11 +98,15 @@ static const struct ft_wait_ops write_ops = {
     .owned = owned,
     .take_back = take_back_write,
     .contend = offsetof(struct ft_golib, ft_rw_contend_write),
-    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_write),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
+    .blocked_by = holds,
+    .holds = holds,
+    .taken = taken,
+    .what = "ReaderWriterLock (write)",
 };
 
 static int
@@ -199,16 +216,28 @@ take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t sta
     }
 }
 
+/* A writer keeps readers out, and so does one that waits: with a time-out it may give up. */
+static bool
+read_blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t)
+           || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
+}
+
 static const struct ft_wait_ops read_ops = {
     .try = read_try,
     .fallback_try = read_try,
     .owned = writes,
     .take_back = take_back_read,
     .contend = offsetof(struct ft_golib, ft_rw_contend_read),
-    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_read),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
+    .blocked_by = read_blocked_by,
+    .holds = holds,
+    .taken = taken,
+    .what = "ReaderWriterLock (read)",
 };
 
 /* Takes one reader out of the word. The last one in front of a parked writer sends it. */

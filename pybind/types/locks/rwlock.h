@@ -22,6 +22,9 @@ int ft_rw_rewrite(struct ft_rw *lock);
 int64_t ft_rw_readers(struct ft_rw *lock);
 int64_t ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self);
 
+/* Those of any thread. Under the registry's lock. */
+int64_t ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t);
+
 /* Called when the object goes: no record may name it afterwards. */
 void ft_rw_forget(struct ft_rw *lock);
 

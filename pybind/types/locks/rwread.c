@@ -171,18 +171,26 @@ ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self)
 }
 
 int64_t
+ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
+{
+    int64_t n = 0;
+    for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+                n += 1 + atomic_load(&s->again[i]);
+            }
+        }
+    }
+    return n;
+}
+
+int64_t
 ft_rw_readers(struct ft_rw *lock)
 {
     int64_t n = 0;
     ft_registry_lock();
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
-        for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
-            for (int i = 0; i < FT_SLOTS; i++) {
-                if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
-                    n += 1 + atomic_load(&s->again[i]);
-                }
-            }
-        }
+        n += ft_rw_reads_of(lock, t);
     }
     ft_registry_unlock();
     return n;

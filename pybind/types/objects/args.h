@@ -41,6 +41,13 @@ ft_gather_one(const char *method, const char *name, PyObject *const *args, Py_ss
     return FT_LIKELY(nargs == 0 && kwnames == NULL) ? 0 : ft_gather(method, &name, 1, args, nargs, kwnames, found);
 }
 
+/* Whether looking at an argument may have run Python code, which may have done anything. */
+static inline bool
+ft_runs_code(PyObject *number)
+{
+    return number != NULL && number != Py_None && !PyFloat_CheckExact(number) && !PyLong_CheckExact(number);
+}
+
 /* A number of any type, as Python code that only compares it takes it. ValueError with the
  * complaint when it is less than `least`. Otherwise whether it is whole: 1 with it in *n,
  * UINT64_MAX when it is too large for that, or 0; -1 with an exception set. */

@@ -89,8 +89,7 @@ barrier_repr(PyObject *op)
     if ((ft_barrier_load(self) & FT_BARRIER_BROKEN) != 0) {
         return ft_repr_state(op, 0, PyUnicode_FromString("broken"));
     }
-    return ft_repr_state(op, 0, PyUnicode_FromFormat("waiters=%llu/%llu", (unsigned long long)waiting(self),
-                                                     parties));
+    return ft_repr_state(op, 0, PyUnicode_FromFormat("waiters=%llu/%llu", (unsigned long long)waiting(self), parties));
 }
 
 /* ---- making ---- */

@@ -215,8 +215,8 @@ static enum kind
 kind_of(PyObject *lock, const struct ft_module_state *state)
 {
     PyTypeObject *type = Py_TYPE(lock);
-    return type == state->lock ? LOCK
-           : type == state->rlock ? RLOCK
+    return type == state->lock       ? LOCK
+           : type == state->rlock    ? RLOCK
            : type == state->interval ? INTERVAL
                                      : FOREIGN;
 }

@@ -12,7 +12,12 @@
 #include "objects/lockobj.h"
 
 /* What the lock is. Subclasses may override methods, so they are Foreign. */
-enum kind { FOREIGN, LOCK, RLOCK, INTERVAL };
+enum kind {
+    FOREIGN,
+    LOCK,
+    RLOCK,
+    INTERVAL,
+};
 
 typedef struct {
     FT_OBJECT_HEAD
@@ -60,6 +65,9 @@ PyObject *ft_condlock_call(Condition *self, const char *name, PyObject *const *a
  * exception set. */
 PyObject *ft_condlock_save(Condition *self);
 PyObject *ft_condlock_restore(Condition *self, PyObject *state);
+
+/* How a thread waits for the lock, one of ours. */
+const struct ft_wait_ops *ft_condlock_ops(Condition *self);
 
 /* Whether this thread holds the lock, as far as the lock tells; -1 with an exception set. */
 int ft_condlock_is_owned(Condition *self, struct ft_thread *thread);

@@ -147,6 +147,19 @@ ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved *sav
     return 0;
 }
 
+const struct ft_wait_ops *
+ft_condlock_ops(Condition *self)
+{
+    switch (self->kind) {
+    case LOCK:
+        return &ft_anybodys_ops;
+    case RLOCK:
+        return &ft_rlock_ops;
+    default:
+        return ft_exclusive_ops_of(ft_word_of(self->lock));
+    }
+}
+
 int
 ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *saved)
 {
@@ -155,7 +168,7 @@ ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *save
     }
     struct ft_interval_lock *lock = ft_word_of(self->lock);
     if (!ft_exclusive_lock_fast(lock, thread)) {
-        ft_wait_uninterruptibly(ft_exclusive_ops_of(lock), lock, thread);
+        ft_wait_uninterruptibly(ft_condlock_ops(self), lock, thread);
     }
     return 0;
 }

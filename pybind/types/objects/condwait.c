@@ -1,5 +1,6 @@
 /* Condition.wait(). With a Lock, RLock or IntervalLock of this package the whole wait is done
  * here: a notified thread sleeps on in the queue of the lock. */
+#include "core/deadlock.h"
 #include "core/fallback.h"
 #include "objects/args.h"
 #include "objects/condition.h"
@@ -7,10 +8,20 @@
 #include "platform/os.h"
 
 /* What others see of a wait; what it does is told by the hooks. */
-static const struct ft_wait_ops ops = {
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_CONDITION_PARKED,
-    .stays = true,
+#define OPS(moves_to_)                \
+    {                                 \
+        .kind = FT_KIND_EXCLUSIVE,    \
+        .flags = FT_CONDITION_PARKED, \
+        .stays = true,                \
+        .what = "Condition",          \
+        .moves_to = (moves_to_),      \
+    }
+
+static const struct ft_wait_ops ops_with[] = {
+    [FOREIGN] = OPS(NULL),
+    [LOCK] = OPS(NULL),
+    [RLOCK] = OPS(&ft_rlock_ops),
+    [INTERVAL] = OPS(&ft_exclusive_ops),
 };
 
 #define OF(word) ((Condition *)((char *)(word) - offsetof(Condition, condition)))
@@ -43,7 +54,7 @@ moved(const struct ft_waiting *wait)
 static enum ft_step
 leave(struct ft_waiting *wait, int32_t why, enum end otherwise, enum end if_notified)
 {
-    if (ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why) == FT_VERDICT_WITHDRAWN) {
+    if (!ft_golib()->ft_condition_withdraw(wait->lock, &wait->self->seat->waiter, why)) {
         return end(wait, otherwise);
     }
     if (moved(wait)) {
@@ -68,7 +79,7 @@ time_over(struct ft_waiting *wait)
 static enum ft_step
 look(struct ft_waiting *wait)
 {
-    if (ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter) != FT_VERDICT_PARK) {
+    if (!ft_golib()->ft_condition_aside(wait->lock, &wait->self->seat->waiter)) {
         return leave(wait, FT_REASON_LOOKING, NOTIFIED, NOTIFIED); /* the handlers have to wait */
     }
     if (ft_run_handlers_waiting(wait->self) == 0) {
@@ -78,7 +89,15 @@ look(struct ft_waiting *wait)
     return ft_golib() == NULL ? end(wait, RAISED) : leave(wait, FT_REASON_INTERRUPTED, RAISED, RAISED);
 }
 
-static const struct ft_hooks hooks = {woken, NULL, time_over, look};
+/* It has to come back with the lock, so it never raises; but its line is to be known. */
+static enum ft_step
+stuck(struct ft_waiting *wait)
+{
+    Py_XDECREF(ft_deadlock_look(wait));
+    return FT_SLEEP;
+}
+
+static const struct ft_hooks hooks = {woken, NULL, time_over, stuck, look};
 
 /* Without Go there is no queue: look for a notification now and then. Those meant for others
  * count too. */
@@ -100,11 +119,10 @@ look_for_notification(Condition *self, struct ft_thread *thread, uint64_t before
 /* The wait of a thread that is queued, or has to look by itself. In a child that a signal
  * handler forked no thread of the parent can notify: it looks for itself at once. */
 static enum end
-sleep_in_queue(Condition *self, struct ft_thread *thread, struct ft_waiter *chain, int64_t deadline)
+sleep_in_queue(struct ft_waiting *wait, struct ft_waiter *chain)
 {
-    struct ft_waiting wait = {&hooks, &ops, &self->condition, thread, deadline, true, true, 0};
-    ft_wait_loop(&wait, chain, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait.end;
+    ft_wait_loop(wait, chain, FT_SLEEP);
+    return wait->end == FT_END_IN_CHILD ? NOTIFIED : (enum end)wait->end;
 }
 
 /* The lock could not be released: out of the queue again. The exception stays. */
@@ -113,7 +131,7 @@ unqueue(Condition *self, struct ft_thread *thread)
 {
     const struct ft_golib *go = ft_golib();
     struct ft_waiter *waiter = &thread->seat->waiter;
-    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING) != FT_VERDICT_WITHDRAWN) {
+    if (go != NULL && go->ft_condition_withdraw(&self->condition, waiter, FT_REASON_LOOKING)) {
         ft_consume_wakeup(thread);
     }
 }
@@ -132,7 +150,17 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
-    ft_announce(&ops, &self->condition, thread);
+    struct ft_waiting wait = {
+        .hooks = &hooks,
+        .ops = &ops_with[self->kind],
+        .lock = &self->condition,
+        .self = thread,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = true,
+        .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
+    };
+    ft_announce(&wait);
     struct ft_waiter *chain;
     enum end ended = RAISED;
     *failed = ft_condlock_release(self, thread, saved, &chain);
@@ -141,12 +169,12 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         ft_forget(&thread->seat->waiter);
     }
     else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
-        ended = sleep_in_queue(self, thread, chain, deadline);
+        ended = sleep_in_queue(&wait, chain);
     }
     else {
         ended = look_for_notification(self, thread, before, deadline);
     }
-    ft_announce(&ops, NULL, thread);
+    ft_announce_end(thread);
     return ended;
 }
 
@@ -165,8 +193,7 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        struct ft_interval_lock *lock = ft_word_of(self->lock);
-        ft_wait_moved(ft_exclusive_ops_of(lock), lock, thread, ended == COMING);
+        ft_wait_moved(ft_condlock_ops(self), ft_word_of(self->lock), thread, ended == COMING);
         PyErr_SetRaisedException(raised);
     }
     else {

@@ -43,6 +43,7 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .what = "Event",
 };
 
 static PyObject *

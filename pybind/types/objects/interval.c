@@ -21,10 +21,12 @@ FT_ASSERT_WORD(IntervalLock, lock.word);
 
 #define SELF(op) ((IntervalLock *)(op))
 
+/* For the owner. One that has the lock has not lost it. */
 static inline void
 restart(IntervalLock *self)
 {
     self->since = ft_ticks();
+    self->lost_by = 0;
 }
 
 void
@@ -158,10 +160,9 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     else {
-        int32_t verdict = go->ft_interval_cede(&self->lock, &thread->seat->waiter);
-        outcome = verdict == FT_VERDICT_ACQUIRED
-                      ? FT_ACQUIRED
-                      : ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER);
+        outcome = go->ft_interval_cede(&self->lock, &thread->seat->waiter)
+                      ? ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER)
+                      : FT_ACQUIRED;
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         atomic_store(&self->lost_by, thread->owner);

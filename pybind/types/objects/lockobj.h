@@ -3,7 +3,7 @@
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
-#include "platform/common.h"
+#include "core/wait.h"
 
 /* ---- objects ---- */
 
@@ -17,8 +17,8 @@ struct ft_object_head {
     FT_OBJECT_HEAD
 };
 
-/* Steps from a lock's object to its word. */
-#define FT_WORD_OFFSET ((Py_ssize_t)sizeof(struct ft_object_head))
+_Static_assert(sizeof(struct ft_object_head) == FT_WORD_OFFSET, "core/wait.h counts on it");
+
 #define FT_ASSERT_WORD(type, word) \
     _Static_assert(offsetof(type, word) == FT_WORD_OFFSET, "snapshot() counts on it")
 
@@ -66,7 +66,8 @@ ft_none(int outcome)
 FT_INLINE PyObject *
 ft_bool(int outcome)
 {
-    return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True : Py_False;
+    return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True
+                                                         : Py_False;
 }
 
 /* Drops what a call gave: 0, or -1 when it raised. */
@@ -91,14 +92,14 @@ ft_drop(PyObject *result)
      PyDoc_STR(name "($self, /, " parameters ")\n--\n\n" text)}
 
 /* An acquire as threading.Lock's, of "Take the lock". `more` says what else it raises. */
-#define FT_ACQUIRE(name, f, what, more)                                                                   \
-    FT_KEYWORDS(name, f, "blocking=True, timeout=-1",                                                     \
-                what " and return True, or return False.\n"                                               \
-                "\n"                                                                                      \
-                "timeout is in seconds; -1 waits for as long as it takes. With blocking=False, or when\n" \
-                "the time is over, False: nothing has changed, and it says no more than that the lock\n"  \
-                "could not be had at some moment. ValueError for another negative timeout, and for a\n"   \
-                "timeout with blocking=False; OverflowError for one above threading.TIMEOUT_MAX.\n" more)
+#define FT_ACQUIRE(name, f, what, more)                                                                        \
+    FT_KEYWORDS(name, f, "blocking=True, timeout=-1",                                                          \
+                what " and return True, or return False.\n"                                                    \
+                     "\n"                                                                                      \
+                     "timeout is in seconds; -1 waits for as long as it takes. With blocking=False, or when\n" \
+                     "the time is over, False: nothing has changed, and it says no more than that the lock\n"  \
+                     "could not be had at some moment. ValueError for another negative timeout, and for a\n"   \
+                     "timeout with blocking=False; OverflowError for one above threading.TIMEOUT_MAX.\n" more)
 #define FT_EXIT(f, text)                        \
     {"__exit__", FT_FASTCALL(f), METH_FASTCALL, \
      PyDoc_STR("__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\n" text)}
@@ -122,17 +123,19 @@ PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
 /* The slots of every type. */
 #define FT_TYPE_SLOTS(doc, new, init, dealloc, repr, methods)                                   \
     {Py_tp_doc, (void *)(doc)}, {Py_tp_new, new}, {Py_tp_init, init}, {Py_tp_dealloc, dealloc}, \
-        {Py_tp_repr, repr}, {Py_tp_methods, methods}
+        {Py_tp_repr, repr}, { Py_tp_methods, methods }
 
 /* Every object can be weakly referenced; this is all that a type without a dict has. */
 extern PyMemberDef ft_members[];
 
 #define FT_LOCK_TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE)
 
-#define FT_TYPE_SPEC(type_name, struct_type, type_flags, type_slots)                     \
-    {                                                                                    \
-        .name = "ft_utils.synchronization." type_name, .basicsize = sizeof(struct_type), \
-        .flags = type_flags, .slots = type_slots,                                        \
+#define FT_TYPE_SPEC(type_name, struct_type, type_flags, type_slots) \
+    {                                                                \
+        .name = "ft_utils.synchronization." type_name,               \
+        .basicsize = sizeof(struct_type),                            \
+        .flags = type_flags,                                         \
+        .slots = type_slots,                                         \
     }
 
 #endif

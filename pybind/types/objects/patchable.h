@@ -14,14 +14,15 @@
 #define FT_PATCHABLE_MEMBERS(type)                                                                           \
     {                                                                                                        \
         {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(struct ft_object_head, weakrefs), Py_READONLY, NULL}, \
-        {"__dictoffset__", Py_T_PYSSIZET, offsetof(type, dict), Py_READONLY, NULL}, {0},                     \
+        {"__dictoffset__", Py_T_PYSSIZET, offsetof(type, dict), Py_READONLY, NULL},                          \
+        {0},                                                                                                 \
     }
 #define FT_DICT_GETSET \
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, PyDoc_STR("The attributes set here."), NULL}
 
 /* The slots of such a type, besides those of every type. */
 #define FT_PATCHABLE_TYPE_SLOTS(traverse, clear, getset, members) \
-    {Py_tp_traverse, traverse}, {Py_tp_clear, clear}, {Py_tp_getset, getset}, {Py_tp_members, members}
+    {Py_tp_traverse, traverse}, {Py_tp_clear, clear}, {Py_tp_getset, getset}, { Py_tp_members, members }
 
 /* Whether one of the five classes has been changed in this process. It never goes back: all
  * that it costs is a look at what is called. Any thread may read or set it. */

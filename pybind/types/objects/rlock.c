@@ -59,7 +59,7 @@ take(PyObject *op, int64_t deadline)
         return FT_ACQUIRED;
     }
     return ft_exclusive_owned(lock, self) ? take_again(op)
-                                          : ft_exclusive_lock_slow(&ft_exclusive_ops, lock, self, deadline);
+                                          : ft_exclusive_lock_slow(&ft_rlock_ops, lock, self, deadline);
 }
 
 static FT_SLOW int
@@ -149,7 +149,8 @@ rlock_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
         return 0;
     }
     return PyErr_WarnEx(PyExc_DeprecationWarning, "Passing arguments to RLock is deprecated and will be "
-                                                  "removed in 3.15: they mean nothing", 1);
+                                                  "removed in 3.15: they mean nothing",
+                        1);
 }
 
 /* ---- for Condition ---- */
@@ -202,7 +203,7 @@ rlock_acquire_restore(PyObject *op, PyObject *state)
         return NULL;
     }
     if (!ft_exclusive_lock_fast(ft_word_of(op), self)) {
-        ft_wait_uninterruptibly(&ft_exclusive_ops, ft_word_of(op), self);
+        ft_wait_uninterruptibly(&ft_rlock_ops, ft_word_of(op), self);
     }
     set_count(op, count - 1);
     Py_RETURN_NONE;

@@ -5,12 +5,25 @@
 #include "objects/barrier.h"
 #include "platform/os.h"
 
-/* What others see of a wait; what it does is told by the hooks. In a forked child the
- * parties that had arrived are gone. */
+/* In a forked child: a party that had arrived is not there. One that waits for the next round
+ * has not arrived. */
+static void
+forget_arrival(void *lock, const struct ft_seat *seat)
+{
+    struct ft_barrier *barrier = lock;
+    uint64_t s = atomic_load(&barrier->word);
+    if (seat->waiter.number < barrier->parties && s >= ONE_ARRIVAL) {
+        atomic_fetch_sub(&barrier->word, ONE_ARRIVAL);
+    }
+}
+
+/* What others see of a wait; what it does is told by the hooks. */
 static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
-    .flags = ~(uint64_t)FT_BARRIER_BROKEN,
+    .flags = FT_BARRIER_FULL,
+    .forget = forget_arrival,
     .stays = true,
+    .what = "Barrier",
 };
 
 /* threading.BrokenBarrierError, so that one except clause serves both. */
@@ -31,7 +44,19 @@ raise_broken(void)
 /* ---- with Go ---- */
 
 /* How a party's wait ended. */
-enum end { PASSED, FAILED, ANOTHER, RAISED };
+enum end {
+    PASSED,
+    FAILED,
+    ANOTHER,
+    RAISED,
+};
+
+/* The wait of one party. */
+struct party {
+    struct ft_waiting wait; /* first: the hooks get it */
+    Barrier *barrier;
+    uint64_t round; /* that it waits in, once it has forked in the middle of it */
+};
 
 static enum ft_step
 end(struct ft_waiting *wait, enum end how)
@@ -54,56 +79,32 @@ as_told(struct ft_waiting *wait)
     }
 }
 
-/* Gives up, unless the wait has ended before: Acquired, and its wake-up is on the way. */
+/* Gives up, unless the wait has ended before: then its wake-up is on the way. */
 static int32_t
 leave(struct ft_waiting *wait, int32_t why)
 {
     struct ft_waiter *waiter = &wait->self->seat->waiter;
-    int32_t verdict = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
-    if (verdict == FT_VERDICT_WITHDRAWN) {
+    int32_t departure = ft_golib()->ft_barrier_withdraw(wait->lock, waiter, why);
+    if (departure == FT_DEPARTURE_LEFT) {
         ft_wake(waiter->chain);
     }
-    else if (verdict == FT_VERDICT_ACQUIRED) {
+    else if (departure == FT_DEPARTURE_ENDED) {
         ft_consume_wakeup(wait->self);
     }
-    return verdict;
+    return departure;
 }
 
 static enum ft_step
 time_over(struct ft_waiting *wait)
 {
     switch (leave(wait, FT_REASON_TIMED_OUT)) {
-    case FT_VERDICT_PARK: /* all have come, only the action is not done yet */
+    case FT_DEPARTURE_STAYS: /* all have come, only the action is not done yet */
         wait->deadline = FT_FOREVER;
         return FT_SLEEP;
-    case FT_VERDICT_WITHDRAWN:
+    case FT_DEPARTURE_LEFT:
         return end(wait, FAILED);
     }
     return as_told(wait);
-}
-
-static enum ft_step
-look(struct ft_waiting *wait)
-{
-    if (ft_run_handlers_waiting(wait->self) == 0) {
-        return FT_SLEEP;
-    }
-    if (ft_golib() != NULL) {
-        leave(wait, FT_REASON_INTERRUPTED);
-    }
-    return end(wait, RAISED);
-}
-
-static const struct ft_hooks hooks = {as_told, NULL, time_over, look};
-
-static enum end
-sleep_in_queue(Barrier *self, struct ft_thread *thread, int64_t deadline)
-{
-    /* More parties than processors: another party needs the one that we would spin on. */
-    bool soon = self->barrier.parties <= (uint64_t)ft_spinners_most + 1;
-    struct ft_waiting wait = {&hooks, &ops, &self->barrier, thread, deadline, true, soon, 0};
-    ft_wait_loop(&wait, NULL, FT_SLEEP);
-    return wait.end == FT_END_IN_CHILD ? FAILED : (enum end)wait.end; /* there the parties are gone */
 }
 
 /* ---- without Go ---- */
@@ -162,11 +163,56 @@ look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
     return atomic_load(&self->failed_rounds) >> (round % 64) & 1 ? FAILED : PASSED;
 }
 
+/* ---- waiting ---- */
+
+/* A handler may fork. In the child there is no queue: what has not ended before goes on
+ * without Go, in the same round. */
+static enum ft_step
+look(struct ft_waiting *wait)
+{
+    struct party *party = (struct party *)wait;
+    party->round = round_of(party->barrier);
+    int raised = ft_run_handlers_waiting(wait->self);
+    if (ft_golib() != NULL) {
+        if (raised < 0) {
+            leave(wait, FT_REASON_INTERRUPTED);
+        }
+    }
+    else if (ft_state(&wait->self->seat->waiter) != FT_STATE_GRANTED) {
+        /* Whoever ran the action is not there. */
+        atomic_fetch_and(&party->barrier->barrier.word, ~(uint64_t)FT_BARRIER_FULL);
+        if (raised < 0) {
+            leave_round(party->barrier, party->round);
+        }
+    }
+    else {
+        return raised < 0 ? end(wait, RAISED) : as_told(wait);
+    }
+    return raised < 0 ? end(wait, RAISED) : FT_SLEEP;
+}
+
+static const struct ft_hooks hooks = {as_told, NULL, time_over, NULL, look};
+
+static enum end
+wait_in_round(struct party *party)
+{
+    if (ft_golib() != NULL) {
+        ft_wait_loop(&party->wait, NULL, FT_SLEEP);
+        if (party->wait.end != FT_END_IN_CHILD) {
+            return (enum end)party->wait.end;
+        }
+    }
+    return look_for_round(party->barrier, party->wait.self, party->round, party->wait.deadline);
+}
+
 /* ---- arriving ---- */
+
+/* Without Go: a signal handler raised before the party could arrive. */
+#define RAISED_BEFORE (-1)
 
 /* What Arrive answered, from Go or from the same steps without it. */
 struct arrival {
-    int32_t verdict;
+    int32_t how;     /* FT_ARRIVAL_… */
     uint64_t number; /* its own, of a party that has to wait; the round's, of the last one */
 };
 
@@ -175,7 +221,7 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
 {
     struct arrival arrival;
     if (go != NULL) {
-        arrival.verdict = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
+        arrival.how = go->ft_barrier_arrive(&self->barrier, &thread->seat->waiter);
         arrival.number = thread->seat->waiter.number;
         return arrival;
     }
@@ -183,17 +229,21 @@ arrive(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint6
         uint64_t s = ft_barrier_load(self), arrived = s >> FT_OWNER_SHIFT;
         bool last = arrived + 1 == self->barrier.parties;
         uint64_t round = round_of(self);
-        arrival = (struct arrival){FT_VERDICT_PARK, last ? round : arrived};
+        arrival = (struct arrival){FT_ARRIVAL_WAITS, last ? round : arrived};
         *fallback_round = round;
         if ((s & FT_BARRIER_BROKEN) != 0) {
-            arrival.verdict = FT_VERDICT_WITHDRAWN;
+            arrival.how = FT_ARRIVAL_BROKEN;
             return arrival;
         }
         if ((s & FT_BARRIER_FULL) != 0) {
+            if (ft_run_handlers_waiting(thread) < 0) {
+                arrival.how = RAISED_BEFORE;
+                return arrival;
+            }
             ft_fallback_nap(thread, FT_FOREVER);
         }
         else if (ft_cas(&self->barrier.word, s, last ? s | FT_BARRIER_FULL : s + ONE_ARRIVAL)) {
-            arrival.verdict = last ? FT_VERDICT_ACQUIRED : FT_VERDICT_PARK;
+            arrival.how = last ? FT_ARRIVAL_LAST : FT_ARRIVAL_WAITS;
             return arrival;
         }
     }
@@ -204,9 +254,9 @@ open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_
 {
     if (go != NULL) {
         struct ft_waiter *waiter = &thread->seat->waiter;
-        int32_t verdict = go->ft_barrier_open(&self->barrier, waiter, round);
+        bool opened = go->ft_barrier_open(&self->barrier, waiter, round);
         ft_wake(waiter->chain);
-        return verdict == FT_VERDICT_ACQUIRED;
+        return opened;
     }
     if (round_of(self) != round) {
         return false;
@@ -270,16 +320,32 @@ meet(Barrier *self, struct ft_thread *thread, int64_t timeout)
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
         }
-        if (arrival.verdict == FT_VERDICT_WITHDRAWN) {
+        if (arrival.how == RAISED_BEFORE) {
+            return -1;
+        }
+        if (arrival.how == FT_ARRIVAL_BROKEN) {
             return raise_broken();
         }
-        if (arrival.verdict == FT_VERDICT_ACQUIRED) {
+        if (arrival.how == FT_ARRIVAL_LAST) {
             return complete(self, go, thread, arrival.number) < 0 ? -1 : (int64_t)self->barrier.parties - 1;
         }
-        ft_announce(&ops, &self->barrier, thread);
-        enum end ended = go != NULL ? sleep_in_queue(self, thread, deadline)
-                                    : look_for_round(self, thread, round, deadline);
-        ft_announce(&ops, NULL, thread);
+        struct party party = {
+            .barrier = self,
+            .round = round,
+            .wait = {
+                .hooks = &hooks,
+                .ops = &ops,
+                .lock = &self->barrier,
+                .self = thread,
+                .deadline = deadline,
+                .interruptible = true,
+                /* More parties than processors: another needs the one that we would spin on. */
+                .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
+            },
+        };
+        ft_announce(&party.wait);
+        enum end ended = wait_in_round(&party);
+        ft_announce_end(thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;

@@ -92,9 +92,12 @@ PyObject *
 ft_rw_no_side(void)
 {
     PyObject *bases = PyTuple_Pack(2, PyExc_TypeError, PyExc_AttributeError);
-    PyObject *error = bases == NULL ? NULL : PyErr_NewExceptionWithDoc("ft_utils._locks.NotAContextManager",
-        "A ReaderWriterLock in a with statement, which does not say which side is meant.", bases, NULL);
-    Py_XDECREF(bases);
+    if (bases == NULL) {
+        return NULL;
+    }
+    const char *doc = "A ReaderWriterLock in a with statement, which does not say which side is meant.";
+    PyObject *error = PyErr_NewExceptionWithDoc("ft_utils._locks.NotAContextManager", doc, bases, NULL);
+    Py_DECREF(bases);
     return error;
 }
 
@@ -105,7 +108,8 @@ rw_get_enter(PyObject *op, void *Py_UNUSED(closure))
     return state == NULL ? NULL
                          : PyErr_Format(state->no_side,
                                         "a %s has two sides: say `with RWReadContext(lock):` to read, or "
-                                        "`with RWWriteContext(lock):` to write", ft_type_name(op));
+                                        "`with RWWriteContext(lock):` to write",
+                                        ft_type_name(op));
 }
 
 static PyObject *

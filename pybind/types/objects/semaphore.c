@@ -73,6 +73,7 @@ static const struct ft_wait_ops ops = {
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .what = "Semaphore",
 };
 
 static inline bool
@@ -121,7 +122,8 @@ give_odd(Semaphore *self, uint64_t n, uint64_t most)
         return refuse_release(most);
     }
     int outcome = n > LLONG_MAX ? 0 : ft_odd_add((PyObject *)self, &self->odd, (long long)n);
-    return outcome > 0 ? 0 : outcome < 0 ? -1 : refuse_release(0);
+    return outcome > 0 ? 0 : outcome < 0 ? -1
+                                         : refuse_release(0);
 }
 
 /* A thread waits: Go hands the permits over. */
@@ -134,7 +136,7 @@ give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
     uint64_t most = most_of(self);
-    if (go->ft_semaphore_release(&self->permits, waiter, n, most) != FT_VERDICT_ACQUIRED) {
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, most)) {
         return refuse_release(most);
     }
     ft_wake(waiter->chain);
@@ -328,7 +330,8 @@ set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
     if (!parked) {
         unused = self->odd;
         __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
-        atomic_store(&self->most, odd != NULL ? 0 : bounded ? n : FT_SEMAPHORE_MOST);
+        atomic_store(&self->most, odd != NULL ? 0 : bounded ? n
+                                                            : FT_SEMAPHORE_MOST);
     }
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(unused);
