@@ -72,7 +72,8 @@ condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     }
     if ((thread = ft_self()) == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
         /* threading looks at the number only when a thread waits */
-        || (ft_condition_waiting(op) > 0 && ft_countdown(given, &n) < 0)) {
+        || (ft_condition_waiting(op) > 0 && ft_countdown(given, &n) < 0)
+        || (ft_runs_code(given) && ft_condlock_check_owned(SELF(op), thread, "notify") < 0)) {
         return NULL;
     }
     return notify_owned(op, thread, n);

@@ -26,7 +26,7 @@ static inline void
 restart(IntervalLock *self)
 {
     self->since = ft_ticks();
-    self->lost_by = 0;
+    atomic_store_explicit(&self->lost_by, 0, memory_order_relaxed);
 }
 
 void

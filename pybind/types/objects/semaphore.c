@@ -394,6 +394,14 @@ PyDoc_STRVAR(bounded_doc,
 "\n"
 "A release beyond that raises ValueError and changes nothing.");
 
+#define ACQUIRE_ENTRY                                                                                        \
+    FT_KEYWORDS("acquire", semaphore_acquire, "blocking=True, timeout=None",                                 \
+                "Take a permit and return True, or return False.\n"                                          \
+                "\n"                                                                                         \
+                "timeout is in seconds; None waits for as long as it takes. With blocking=False, or when\n"  \
+                "the time is over, False: nothing has changed. ValueError for a timeout with\n"              \
+                "blocking=False; OverflowError, TypeError or ValueError (NaN) for a bad one, where it has\n" \
+                "to wait. An exception from a signal handler ends the wait without a permit.")
 #define RELEASE_ENTRY                                                                                    \
     FT_KEYWORDS("release", semaphore_release, "n=1",                                                     \
                 "Add n permits; up to n waiting threads get them.\n"                                     \
@@ -402,21 +410,17 @@ PyDoc_STRVAR(bounded_doc,
                 "TypeError when it is not whole.")
 
 static PyMethodDef semaphore_methods[] = {
-    FT_KEYWORDS("acquire", semaphore_acquire, "blocking=True, timeout=None",
-                "Take a permit and return True, or return False.\n"
-                "\n"
-                "timeout is in seconds; None waits for as long as it takes. With blocking=False, or when\n"
-                "the time is over, False: nothing has changed. ValueError for a timeout with\n"
-                "blocking=False; OverflowError, TypeError or ValueError (NaN) for a bad one, where it has\n"
-                "to wait. An exception from a signal handler ends the wait without a permit."),
+    ACQUIRE_ENTRY,
     RELEASE_ENTRY,
     FT_KEYWORDS("__enter__", semaphore_acquire, "blocking=True, timeout=None", "Take a permit, as acquire() does."),
     FT_EXIT(semaphore_exit, "Add a permit."),
     FT_METHODS_END,
 };
 
-/* What threading's subclass defines anew; the rest is inherited. */
+/* What threading's subclass defines anew; the rest is inherited, except acquire: the
+ * interpreter calls methods of the very class sooner than inherited ones. */
 static PyMethodDef bounded_methods[] = {
+    ACQUIRE_ENTRY,
     RELEASE_ENTRY,
     {0},
 };
