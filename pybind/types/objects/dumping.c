@@ -1,9 +1,8 @@
 /* What Python asks of those that wait: a dump as text or facts, or at a signal; and what
  * happens in a deadlock. */
-#include "objects/dumping.h"
-
 #include "core/deadlock.h"
 #include "core/dump.h"
+#include "objects/types.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -123,5 +122,5 @@ PyMethodDef ft_dump_functions[] = {
     {"dump_unregister", dump_unregister, METH_O,
      PyDoc_STR("dump_unregister($module, signum, /)\n--\n\n"
                "Put the signal's handler back; return whether one was registered.")},
-    {NULL, NULL, 0, NULL},
+    {0},
 };

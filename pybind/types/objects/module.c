@@ -1,5 +1,4 @@
-/* The module ft_utils._locks: its state and its making. Its functions: report.c. */
-#include "objects/dumping.h"
+/* The module ft_utils._locks: its state and its making. Its functions: report.c and dumping.c. */
 #include "objects/patchable.h"
 #include "objects/process.h"
 #include "objects/rwtype.h"

@@ -53,9 +53,7 @@ wait_by_our_own(PyObject *op, struct limit *limit)
     }
     if (!limit->begun) {
         int64_t ns;
-        if (ft_judge_timeout(limit->timeout, &ns) < 0
-            || (ft_runs_code(limit->timeout)
-                && ft_condlock_check_owned((Condition *)op, thread, "wait") < 0)) {
+        if (ft_judge_timeout(limit->timeout, &ns) < 0) {
             return -1;
         }
         limit->deadline = ns == 0 ? ft_os_now() : ft_deadline_in(ns);
