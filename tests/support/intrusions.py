@@ -36,8 +36,8 @@ class Intruder:
             self.intrude()
         except BaseException as error:
             self.error = error
-        self.runs += 1
         self.ran.set()
+        self.runs += 1  # the last: the next signal may come at once, and an Event is set by one call at a time
 
     def intrude(self) -> None:
         if self.subject.obstruct is not nothing:
