@@ -261,6 +261,31 @@ def exercise_write(lock: ReaderWriterLock, prepared: list[str]) -> None:
         prepared.append("prepared")
 
 
+@pytest.mark.parametrize("cls", CONTEXTS)
+def test_made_by_two_threads_at_once(cls: Any) -> None:
+    """One of the two is told that it is late, and its lock is not kept."""
+    contexts, locks = [cls.__new__(cls) for _ in range(5000)], [ReaderWriterLock(), ReaderWriterLock()]
+    made: list[list[bool]] = []
+
+    def make_all(lock: ReaderWriterLock) -> None:
+        outcomes = []
+        for context in contexts:
+            try:
+                context.__init__(lock)
+                outcomes.append(True)
+            except RuntimeError:
+                outcomes.append(False)
+        made.append(outcomes)
+
+    exercise(*(lambda lock=lock: make_all(lock) for lock in locks))
+    assert all(one != other for one, other in zip(*made, strict=True))
+    references = [weakref.ref(lock) for lock in locks]
+    contexts.clear()
+    locks.clear()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+
+
 def test_snapshot_names_the_lock_of_a_context(puppet: Any) -> None:
     lock = ReaderWriterLock()
     lock.lock_write()

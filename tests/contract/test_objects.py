@@ -15,7 +15,7 @@ import pytest
 import ft_utils.synchronization as ours
 
 from ..support.family import NAMES, make, ours_alike
-from ..support.threads import LIMIT
+from ..support.threads import LIMIT, exercise
 
 EMPTY = inspect.Parameter.empty
 
@@ -312,6 +312,31 @@ def test_held_locks_are_collected() -> None:
         assert reference() is None
         for _ in range(100):
             assert not ours_alike(name).locked()
+
+
+# --- making one twice -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Condition", "Barrier"])
+def test_made_by_two_threads_at_once(name: str) -> None:
+    """One of the two is told that it is late."""
+    cls = getattr(ours, name)
+    targets = [cls.__new__(cls) for _ in range(5000)]
+    made: list[list[bool]] = []
+
+    def make_all(argument: Any) -> None:
+        outcomes = []
+        for target in targets:
+            try:
+                target.__init__(argument)
+                outcomes.append(True)
+            except RuntimeError:
+                outcomes.append(False)
+        made.append(outcomes)
+
+    arguments_of = {"Condition": [ours.Lock(), ours.RLock()], "Barrier": [2, 3]}
+    exercise(*(lambda argument=argument: make_all(argument) for argument in arguments_of[name]))
+    assert all(one != other for one, other in zip(*made, strict=True))
 
 
 # --- what only ours have --------------------------------------------------------------------------------------------
