@@ -126,8 +126,11 @@ end_round(Barrier *self, bool failed, uint64_t word)
     else {
         atomic_fetch_and(&self->failed_rounds, ~bit);
     }
-    atomic_store(&self->barrier.word, word);
+    /* Full keeps parties from arriving meanwhile: one that saw the old word with the new round
+     * would not be counted, one that saw the new word with the old round would pass alone. */
+    atomic_fetch_or(&self->barrier.word, FT_BARRIER_FULL);
     __atomic_add_fetch(&self->barrier.round, 1, __ATOMIC_SEQ_CST);
+    atomic_store(&self->barrier.word, word);
 }
 
 /* Takes back the arrival of a party that was interrupted, unless the round has ended. */
