@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ft_utils.synchronization import Barrier, BrokenBarrierError, Condition, IntervalLock, snapshot
+from ft_utils.synchronization import Barrier, BrokenBarrierError, Condition, IntervalLock, snapshot, stats
 
 from .blocking import Handler
 from .forks import in_child
@@ -25,7 +25,7 @@ def load() -> Iterator[Made]:
     """A lock of each type, at which threads are all the time."""
     made = [(subject, subject.make()) for subject in SUBJECTS]
     stop: list[bool] = []
-    turns = [0]
+    turns, before = [0], stats().contended + 10
 
     def hammer(offset: int) -> None:
         number = offset
@@ -42,7 +42,7 @@ def load() -> Iterator[Made]:
     for thread in threads:
         thread.start()
     try:
-        until(lambda: turns[0] > len(made), "the threads to get going")
+        until(lambda: turns[0] > len(made) and stats().contended > before, "the threads to get in each other's way")
         yield made
     finally:
         stop.append(True)

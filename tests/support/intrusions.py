@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .blocking import Handler
-from .subjects import BY_NAME, SHORT, SUBJECTS, Barrier, Condition, Duck, Event, Subject, nothing
+from .subjects import BY_NAME, SHORT, SUBJECTS, Barrier, Condition, Duck, Event, IntervalLock, Subject, nothing
 from .threads import LIMIT, Puppet, exercise, until
 
 
@@ -75,6 +75,37 @@ def signalled(subject: Subject, looks: bool = True, runs: int = 2) -> None:
         assert subject.wait(target, None)
         watched.result(LIMIT)
         subject.leave(target)
+        intruder.check()
+        subject.rested(target)
+        subject.usable(target, friend)
+
+
+def signalled_ceding(how: str) -> None:
+    """As signalled(), in a cede() or poll() that waits to get the lock back."""
+    target, me = IntervalLock(0), threading.get_ident()
+    subject = BY_NAME["IntervalLock(0)"]
+    with Puppet("friend") as friend, Puppet("helper") as helper, Puppet("watcher") as watcher:
+        intruder = Intruder(helper, subject, target)
+        Handler(signal.SIGUSR1, action=intruder)
+        target.lock()
+        got = friend.start(target.lock)
+        subject.waited_for(target)
+
+        def watch() -> None:
+            try:
+                got.result(LIMIT)
+                for run in range(2):
+                    subject.waited_for(target)
+                    signal.pthread_kill(me, signal.SIGUSR1)
+                    until(lambda run=run: intruder.runs > run, "the handler to end")
+                subject.waited_for(target)
+            finally:
+                friend.run(target.unlock)
+
+        watched = watcher.start(watch)
+        getattr(target, how)()
+        watched.result(LIMIT)
+        target.unlock()
         intruder.check()
         subject.rested(target)
         subject.usable(target, friend)

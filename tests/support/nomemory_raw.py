@@ -17,7 +17,7 @@ from ft_utils.synchronization import BrokenBarrierError, Condition, IntervalLock
 from .blocking import Handler, send_until
 from .compiled import compiler
 from .subjects import BY_NAME, SHORT, SUBJECTS, Subject
-from .threads import LIMIT, Puppet, contend
+from .threads import LIMIT, Puppet
 
 PRELOADED = """
 #define _GNU_SOURCE
@@ -121,7 +121,6 @@ def first_touch() -> None:
 
 def release_by_a_new_thread() -> None:
     """Of a Lock that is waited for, which any thread may release: it is released later."""
-    contend()  # before Go is loaded a thread is seen to wait a moment before it is queued
     subject, lock = BY_NAME["Lock"], Lock()
     lock.acquire()
     with Puppet("waiter") as waiter:

@@ -3,12 +3,13 @@
 import shutil
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ft_utils
-from ft_utils.synchronization import Barrier, IntervalLock, ReaderWriterLock
+from ft_utils.synchronization import Barrier, IntervalLock, Lock, ReaderWriterLock
 
 from .blocking import Handler
 from .subjects import SHORT, SUBJECTS, WRITE, Subject
@@ -89,6 +90,24 @@ def seen_after_a_handler(subject: Subject) -> None:
         watched.result(LIMIT)
         holder.run(other.release)
     assert tries == [False]
+
+
+def seen_after_the_warning() -> None:
+    """Of a broken library: whoever shows the warning may use locks, a log's for one, and wait for them."""
+    other, target = Lock(), IntervalLock()
+    shown: list[bool] = []
+    warnings.showwarning = lambda *_, **__: shown.append(other.acquire(timeout=SHORT))
+    with Puppet("holder") as holder, Puppet("waiter") as waiter:
+        holder.run(other.acquire), holder.run(target.acquire)
+        waits = waiter.start(target.acquire, timeout=LIMIT)
+        until(lambda: shown, "the warning")
+        try:
+            seen(lambda: "waiters=1" in repr(target), "the wait to be seen again")
+        finally:
+            holder.run(other.release), holder.run(target.release)
+        assert waits.result(LIMIT)
+        waiter.run(target.release)
+    assert shown == [False]
 
 
 def handler_reads_while_a_writer_waits() -> None:

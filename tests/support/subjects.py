@@ -3,6 +3,7 @@
 A new type is one more row in SUBJECTS; where it differs, its row says so.
 """
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_utils import _locks
 from ft_utils.synchronization import (
     Barrier,
     BoundedSemaphore,
@@ -39,6 +39,19 @@ def itself(target: Any) -> Any:
     return target
 
 
+class Process:
+    """Whether this one waits by polling: set by the tests where the Go library is broken, and in forked children."""
+
+    polls = False
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.polls = True
+
+
+os.register_at_fork(after_in_child=Process.forked)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A call that waits until somebody else, the friend, lets it go on."""
@@ -65,7 +78,7 @@ class Subject:
 
     def count(self, target: Any) -> int:
         """How many wait: by the queue, or where there is none, in a process that polls, by what the object shows."""
-        if _locks.go_loaded():
+        if not Process.polls:
             return len(self.waiters(target))
         if isinstance(target, Barrier):
             return target.n_waiting

@@ -77,7 +77,7 @@ def test_to_a_thread_that_holds(subject: Subject, puppets: Puppets) -> None:
 def test_to_threads_that_hammer(subject: Subject, puppets: Puppets, rng: random.Random) -> None:
     target = subject.make()
     friend, *crowd = puppets(1 + len(subject.turns()))
-    hammer(subject, target, crowd, rng, kicks=30)
+    hammer(subject, target, crowd, rng, kicks=15)
     subject.rested(target)
     subject.usable(target, friend)
 

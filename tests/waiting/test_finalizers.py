@@ -23,11 +23,10 @@ def isolated(call: str, timeout: float = 60.0) -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["finalizer", "callback"])
 @pytest.mark.parametrize("subject", LOOKING, ids=str)
-def test_collection_by_a_thread_that_waits(subject: Subject, how: str) -> None:
+def test_collection_by_a_thread_that_waits(subject: Subject) -> None:
     """The collection happens within the call; what it runs takes, tries and waits for locks of every type."""
-    isolated(f"collected(BY_NAME[{subject.name!r}], {how!r})")
+    isolated(f"[collected(BY_NAME[{subject.name!r}], how) for how in ('finalizer', 'callback')]")
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)

@@ -20,6 +20,11 @@ def test_handler_while_the_main_thread_waits(subject: Subject) -> None:
     )
 
 
+@pytest.mark.parametrize("how", ["cede", "poll"])
+def test_handler_while_the_main_thread_has_ceded(how: str) -> None:
+    run_isolated(f"from support.intrusions import *; signalled_ceding({how!r}); print('ok')", expect_out="ok")
+
+
 def test_handler_within_a_handler() -> None:
     """Each handler waits in its turn, for the next type, and the signal for the next handler comes then."""
     run_isolated(

@@ -36,7 +36,8 @@ def polling(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
         import ft_utils
         from support.intrusions import *
         from support.polling import *
-        from support.subjects import BY_NAME, SUBJECTS, Semaphore
+        from support.subjects import BY_NAME, SUBJECTS, Process, Semaphore
+        Process.polls = True
         assert ft_utils.__file__.startswith({str(tmp_path)!r})
         assert not Semaphore(0).acquire(timeout=0.001)  # tries to load the library, once
         {call}
@@ -55,12 +56,28 @@ def test_every_type(polling: Run) -> None:
 def test_broken_library_warns_once(tmp_path: Path) -> None:
     prelude = f"import sys; sys.path.insert(0, {str(broken_package(tmp_path))!r})\n" + PRELUDE
     ended = run_isolated(
-        "from support.polling import all_types; all_types(); print(stats().contended, snapshot())",
+        """
+        from support.polling import all_types
+        from support.subjects import Process
+        Process.polls = True
+        all_types()
+        print(stats().contended, snapshot())
+        """,
         expect_out="0 []",
         expect_err=WARNING,
         prelude=prelude,
     )
     assert ended.err.count("RuntimeWarning") == 1, ended.err
+
+
+@erased
+def test_seen_after_the_warning(tmp_path: Path) -> None:
+    prelude = f"import sys; sys.path.insert(0, {str(broken_package(tmp_path))!r})\n" + PRELUDE
+    run_isolated(
+        "from support.polling import seen_after_the_warning; seen_after_the_warning(); print('ok')",
+        expect_out="ok",
+        prelude=prelude,
+    )
 
 
 @pytest.mark.parametrize("how", ["cede", "poll"])
