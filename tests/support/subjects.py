@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ft_utils import _locks
 from ft_utils.synchronization import (
     Barrier,
     BoundedSemaphore,

@@ -70,7 +70,6 @@ def test_broken_library_warns_once(tmp_path: Path) -> None:
     assert ended.err.count("RuntimeWarning") == 1, ended.err
 
 
-@erased
 def test_seen_after_the_warning(tmp_path: Path) -> None:
     prelude = f"import sys; sys.path.insert(0, {str(broken_package(tmp_path))!r})\n" + PRELUDE
     run_isolated(
