@@ -306,8 +306,9 @@ def lost_lock_reborn() -> None:
         lock = IntervalLock(0)
         lose(lock)
         gc.collect()
-        cradle = Cradle(IntervalLock, itself, id(lock))
+        freed, cradle = weakref.ref(lock), Cradle(IntervalLock, itself, id(lock))
         del lock
+        until(lambda: freed() is None, "the last thread to let go of the lock")
         if (again := cradle.find()) is not None:
             assert not excused(again)
             return

@@ -206,7 +206,7 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
         ft_rlock_restore(self->lock, saved.depth);
     }
     if (self->kind == INTERVAL) {
-        ft_interval_restart(self->lock);
+        ft_interval_restart(self->lock, thread);
     }
     return PyErr_Occurred() ? -1 : ended != EXPIRED;
 }

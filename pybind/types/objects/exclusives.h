@@ -47,6 +47,6 @@ unsigned long ft_rlock_depth(PyObject *lock);
 void ft_rlock_restore(PyObject *lock, unsigned long count);
 
 /* Starts the interval of an IntervalLock anew, for its owner. */
-void ft_interval_restart(PyObject *lock);
+void ft_interval_restart(PyObject *lock, const struct ft_thread *thread);
 
 #endif

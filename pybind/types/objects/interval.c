@@ -21,18 +21,20 @@ FT_ASSERT_WORD(IntervalLock, lock.word);
 
 #define SELF(op) ((IntervalLock *)(op))
 
-/* For the owner. One that has the lock has not lost it. */
+/* For the owner. One that has the lock has not lost it; that another has lost it stays. */
 static inline void
-restart(IntervalLock *self)
+restart(IntervalLock *self, const struct ft_thread *thread)
 {
     self->since = ft_ticks();
-    atomic_store_explicit(&self->lost_by, 0, memory_order_relaxed);
+    if (FT_UNLIKELY(atomic_load_explicit(&self->lost_by, memory_order_relaxed) == thread->owner)) {
+        atomic_store_explicit(&self->lost_by, 0, memory_order_relaxed);
+    }
 }
 
 void
-ft_interval_restart(PyObject *lock)
+ft_interval_restart(PyObject *lock, const struct ft_thread *thread)
 {
-    restart(SELF(lock));
+    restart(SELF(lock), thread);
 }
 
 /* ---- taking ---- */
@@ -49,7 +51,7 @@ take_slow(PyObject *op, struct ft_thread *thread, int64_t deadline)
     }
     int outcome = ft_exclusive_lock_slow(ft_exclusive_ops_of(lock), lock, thread, deadline);
     if (outcome == FT_ACQUIRED) {
-        restart(SELF(op));
+        restart(SELF(op), thread);
     }
     return outcome;
 }
@@ -64,7 +66,7 @@ take(PyObject *op, int64_t deadline)
     if (FT_UNLIKELY(!ft_exclusive_lock_fast(ft_word_of(op), thread))) {
         return take_slow(op, thread, deadline);
     }
-    restart(SELF(op));
+    restart(SELF(op), thread);
     return FT_ACQUIRED;
 }
 
@@ -178,7 +180,7 @@ cede(IntervalLock *self, struct ft_thread *thread)
     if (FT_UNLIKELY(waited_for) && cede_slow(self, thread) < 0) {
         return NULL;
     }
-    restart(self);
+    restart(self, thread);
     Py_RETURN_NONE;
 }
 
