@@ -308,7 +308,7 @@ def lost_lock_reborn() -> None:
         gc.collect()
         freed, cradle = weakref.ref(lock), Cradle(IntervalLock, itself, id(lock))
         del lock
-        until(lambda: freed() is None, "the last thread to let go of the lock")
+        until(lambda freed=freed: freed() is None, "the last thread to let go of the lock")
         if (again := cradle.find()) is not None:
             assert not excused(again)
             return
