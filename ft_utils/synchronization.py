@@ -19,6 +19,7 @@ from ft_utils._locks import (
     RWReadContext,
     RWWriteContext,
     Semaphore,
+    TimedContext,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RWWriteContext",
     "ReaderWriterLock",
     "Semaphore",
+    "TimedContext",
     "snapshot",
     "stats",
 ]
