@@ -85,6 +85,28 @@ func ExampleReaderWriterLock() {
 	// 3 1
 }
 
+// Most of those who look find what they want. One that does not may change the table at once: no
+// writer comes between the look and the change.
+func ExampleReaderWriterLock_Upgrade() {
+	var l locks.ReaderWriterLock
+	cache := map[int]int{} // guarded by l
+
+	square := func(n int) int {
+		l.LockUpgradable()
+		if found, ok := cache[n]; ok {
+			l.UnlockUpgradable()
+			return found
+		}
+		l.Upgrade()
+		defer l.Unlock()
+		cache[n] = n * n
+		return cache[n]
+	}
+	fmt.Println(square(7), square(7), len(cache))
+	// Output:
+	// 49 49 1
+}
+
 // At most three units of work at once; a large job counts for two.
 func ExampleGoSemaphore() {
 	room := locks.NewBoundedSemaphore(3)

@@ -273,13 +273,19 @@ func (x *world) name() uint64 {
 
 // check looks for what must never be.
 func (x *world) check() error {
-	writers, readers := 0, 0
+	writers, readers, upgrading := 0, 0, 0
 	var notified woken
 	for _, th := range x.threads {
-		switch {
-		case th.holding == writing:
+		switch th.holding {
+		case upgraded:
+			upgrading++
+			fallthrough
+		case writing:
 			writers++
-		case th.holding == reading:
+		case upgradable: // also while it waits to upgrade: no writer may come in between
+			upgrading++
+			fallthrough
+		case reading:
 			readers++
 		}
 		if th.tokens > 1 {
@@ -291,6 +297,9 @@ func (x *world) check() error {
 	}
 	if writers > 1 || writers > 0 && readers > 0 {
 		return fmt.Errorf("%d writers beside %d readers", writers, readers)
+	}
+	if upgrading > 1 {
+		return fmt.Errorf("%d threads have the upgradable read lock", upgrading)
 	}
 	key := keyOf(x.lock.theWord())
 	if lot.Entered(key) {

@@ -5,7 +5,7 @@
 //
 //   - [IntervalLock]: one at a time. It is handed over fairly, and its holder can make
 //     room for others with Cede and Poll.
-//   - [ReaderWriterLock]: many readers or one writer.
+//   - [ReaderWriterLock]: many readers or one writer; one of the readers may become the writer.
 //   - [GoSemaphore], by [NewSemaphore] or [NewBoundedSemaphore]: permits, one or many at
 //     a time.
 //   - [GoEvent]: a flag that can be waited for.

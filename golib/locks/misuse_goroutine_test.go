@@ -29,6 +29,12 @@ func TestMisuse(t *testing.T) {
 		"RLocker.Unlock":            rw.RLocker().Unlock,
 		"ReaderWriterLock.Unlock":   rw.Unlock,
 		"DowngradeLock":             rw.DowngradeLock,
+		"UnlockUpgradable":          rw.UnlockUpgradable,
+		"DowngradeUpgradable":       rw.DowngradeUpgradable,
+		"Upgrade":                   rw.Upgrade,
+		"TryUpgrade":                func() { rw.TryUpgrade() },
+		"UpgradeContext":            func() { _ = rw.UpgradeContext(t.Context()) },
+		"DowngradeToUpgradable":     rw.DowngradeToUpgradable,
 		"NewSemaphore, negative":    func() { NewSemaphore(-1) },
 		"NewSemaphore, many":        func() { NewSemaphore(SemaphoreMost + 1) },
 		"NewBoundedSemaphore":       func() { NewBoundedSemaphore(-1) },
@@ -47,7 +53,7 @@ func TestMisuse(t *testing.T) {
 			if s := panicOf(f); len(s) < 20 {
 				t.Errorf("panicked with %q", s)
 			}
-			if i.Locked() || rw.word.load() != 0 || m.Permits() != 1 {
+			if i.Locked() || rw.word.load() != 0 || rw.UpgradableLocked() || m.Permits() != 1 {
 				t.Error("the lock changed")
 			}
 		})

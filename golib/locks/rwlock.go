@@ -26,6 +26,7 @@ import "ft_utils/golib/parking"
 //	 Everywhere: handoff with writers parked, owed with readers. Woken stands for the
 //	 writer that was notified while writers are parked, else for notified readers; never
 //	 beside handoff.
+//	 The writer's id may have RWUpgraded above it: see rwupgrade.go.
 //
 // The five flags of the queue (bits 0 to 4) change under the bucket's lock only.
 // Without it, a compare-and-swap may: add a reader while there is neither writer
@@ -60,6 +61,8 @@ const (
 	RWBias          = 1 << 5 // readers may publish in their thread's record
 	RWRevoking      = 1 << 6 // a writer counts the records into the word
 	RWWriter        = 1 << 7 // the upper bits are a writer's id
+
+	RWUpgraded = 1 << 62 // above a writer's id: it has the gate of the upgradable readers too
 )
 
 // RWQueueFlags are the flags that stand for the queue.
@@ -87,6 +90,7 @@ const oneReader = 1 << OwnerShift
 // nothing. The zero value is ready. It must not be copied after first use.
 type ReaderWriterLock struct {
 	word word
+	gate IntervalLock // of the upgradable readers, in order of arrival: its interval is 0
 }
 
 // flags is what the word has to say of the queue.
@@ -94,11 +98,10 @@ func (l *ReaderWriterLock) flags(q *parking.Queue) uint64 {
 	var f uint64
 	if q.Len(parking.Exclusive) > 0 {
 		f |= RWWritersParked
-		if q.Notified() != nil {
-			f |= RWWoken
-		}
-		if q.Due {
+		if q.Due { // a writer may be on its way that one which upgrades has gone before
 			f |= RWHandoff
+		} else if q.Notified() != nil {
+			f |= RWWoken
 		}
 	}
 	if q.Len(parking.Shared) > 0 {
@@ -300,6 +303,8 @@ func (l *ReaderWriterLock) send(q *parking.Queue) (chain *parking.Waiter) {
 func (l *ReaderWriterLock) pass(q *parking.Queue) (chain *parking.Waiter) {
 	writer := q.Head(parking.Exclusive)
 	switch {
+	case writer != nil && writer.First():
+		return l.handOver(q, writer)
 	case q.Owed, writer == nil && q.Len(parking.Shared) > 0 && q.SharedWaited() >= minTurn:
 		return l.admit(q, 0)
 	case writer == nil:
@@ -336,7 +341,7 @@ func (l *ReaderWriterLock) admit(q *parking.Queue, holders uint64) *parking.Wait
 func (l *ReaderWriterLock) handOver(q *parking.Queue, writer *parking.Waiter) *parking.Waiter {
 	q.Remove(writer)
 	l.overtaken(q)
-	l.settle(q, writerWord(writer.ID))
+	l.settle(q, wordOf(writer))
 	return q.Grant(writer, nil)
 }
 

@@ -136,9 +136,11 @@ func (l *ReaderWriterLock) unlockSlow() {
 		}
 		if !plain(s) {
 			parking.Wake(l.ReleaseWrite())
+			l.openGate(s)
 			return
 		}
 		if l.word.cas(s, s&RWQueueFlags) {
+			l.openGate(s)
 			return
 		}
 	}
@@ -147,10 +149,12 @@ func (l *ReaderWriterLock) unlockSlow() {
 // DowngradeLock turns the write lock into a read lock with no writer in between. It
 // panics when nobody writes.
 func (l *ReaderWriterLock) DowngradeLock() {
-	if l.word.load()&RWWriter == 0 {
+	s := l.word.load()
+	if s&RWWriter == 0 {
 		panic("locks: DowngradeLock of a ReaderWriterLock that nobody writes")
 	}
 	parking.Wake(l.Downgrade())
+	l.openGate(s)
 }
 
 // RLocker is the read side of the lock as a sync.Locker: a [GoCondition] can wait with it.

@@ -17,16 +17,18 @@ import (
 type phase int
 
 const (
-	outside phase = iota
-	writing       // holds the lock exclusively
-	reading       // holds a share of it
-	asleep        // in the queue, or granted and not yet aware of it
-	paused        // withdrew to run a signal handler
+	outside    phase = iota
+	writing          // holds the lock exclusively
+	reading          // holds a share of it
+	asleep           // in the queue, or granted and not yet aware of it
+	paused           // withdrew to run a signal handler
+	upgradable       // reads, and may upgrade
+	upgraded         // writes, and was an upgradable reader before
 	phases
 )
 
 func (p phase) String() string {
-	return [phases]string{"outside", "writing", "reading", "asleep", "paused"}[p]
+	return [phases]string{"outside", "writing", "reading", "asleep", "paused", "upgradable", "upgraded"}[p]
 }
 
 type actor struct {

@@ -214,9 +214,7 @@ func (q *Queue) HeadWaited() int64 { return q.Now() - q.lists[Exclusive].head.he
 func (q *Queue) Push(w *Waiter, k Kind) {
 	if w.New() {
 		q.bucket.tickets++
-		w.Ticket = q.bucket.tickets
-		w.Since, w.headSince = q.Now(), 0
-		q.bucket.counters.Parks++
+		q.arrive(w, firstTicket+q.bucket.tickets)
 	}
 	w.kind, w.aside, w.napping = k, false, false
 	w.Key.Store(q.key)
@@ -227,6 +225,21 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 	if k == Exclusive && l.head != head {
 		q.startHead() // Due stays: one that comes back before the head has waited longer
 	}
+}
+
+// PushFirst queues w, an exclusive waiter, before all others. There may be one such waiter in a
+// queue.
+func (q *Queue) PushFirst(w *Waiter) {
+	if w.New() {
+		q.arrive(w, firstTicket)
+	}
+	q.Push(w, Exclusive)
+}
+
+func (q *Queue) arrive(w *Waiter, ticket uint64) {
+	w.Ticket = ticket
+	w.Since, w.headSince = q.Now(), 0
+	q.bucket.counters.Parks++
 }
 
 // Remove takes w out of the queue and leaves its state as it was, so that w can tell

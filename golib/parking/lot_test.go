@@ -20,6 +20,32 @@ func queueOf(l *Lot, key uintptr, f func(q *Queue)) {
 	f(q)
 }
 
+// TestFirst queues one before all others, however often it comes back.
+func TestFirst(t *testing.T) {
+	l, _ := lotOf(t)
+	queueOf(l, 1, func(q *Queue) {
+		early, first, late := NewWaiter(1), NewWaiter(2), NewWaiter(3)
+		q.Push(early, Exclusive)
+		q.Due = true
+		q.PushFirst(first)
+		q.Push(late, Exclusive)
+		for range 2 {
+			if got := q.Order(Exclusive); !slices.Equal(got, []uint64{2, 1, 3}) || !first.First() || early.First() {
+				t.Errorf("the order is %v", got)
+			}
+			q.Remove(first)
+			if !first.First() || q.Due {
+				t.Error("out of the queue it is another one")
+			}
+			q.PushFirst(first)
+		}
+		q.Remove(first)
+		if q.Grant(first, nil); first.First() {
+			t.Error("it stays the first after its wait")
+		}
+	})
+}
+
 func TestOrderOfArrival(t *testing.T) {
 	l, _ := lotOf(t)
 	var ws []*Waiter

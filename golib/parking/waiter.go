@@ -99,6 +99,13 @@ func NewWaiter(id uint64) *Waiter {
 // Ready delivers the wake-up of a goroutine's waiter.
 func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 
+// firstTicket is that of a waiter which goes before all others: PushFirst.
+const firstTicket = 1
+
+// First says whether w goes before all others, since PushFirst and until it is granted what it
+// waits for.
+func (w *Waiter) First() bool { return w.Ticket == firstTicket }
+
 // New says whether the next push of w is an arrival: the wait begins, rather than going on
 // after a signal handler.
 func (w *Waiter) New() bool { return w.Ticket == 0 }

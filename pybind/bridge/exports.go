@@ -80,6 +80,28 @@ func ft_rw_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 	return answer(self, truth(served), chain)
 }
 
+//export ft_rw_contend_gate
+func ft_rw_contend_gate(lock, self unsafe.Pointer) int32 {
+	return answer(self, readerWriter(lock).ContendGate(waiter(self)), nil)
+}
+
+//export ft_rw_withdraw_gate
+func ft_rw_withdraw_gate(lock, self unsafe.Pointer, why int32) int32 {
+	served, chain := readerWriter(lock).WithdrawGate(waiter(self), locks.Reason(why))
+	return answer(self, truth(served), chain)
+}
+
+//export ft_rw_contend_upgrade
+func ft_rw_contend_upgrade(lock, self unsafe.Pointer) int32 {
+	return answer(self, readerWriter(lock).ContendUpgrade(waiter(self)), nil)
+}
+
+//export ft_rw_withdraw_upgrade
+func ft_rw_withdraw_upgrade(lock, self unsafe.Pointer, why int32) int32 {
+	served, chain := readerWriter(lock).WithdrawUpgrade(waiter(self), locks.Reason(why))
+	return answer(self, truth(served), chain)
+}
+
 //export ft_rw_release_read
 func ft_rw_release_read(lock, self unsafe.Pointer) {
 	waiter(self).Chain = readerWriter(lock).ReleaseRead()

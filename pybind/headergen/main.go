@@ -237,6 +237,7 @@ var cTypes = map[string]string{
 	"sync/atomic.Uint32":          "_Atomic(uint32_t) ",
 	"sync/atomic.Uint64":          "_Atomic(uint64_t) ",
 	locksPath + ".word":           "_Atomic(uint64_t) ",
+	locksPath + ".IntervalLock":   "struct ft_interval_lock ",
 	"*" + parkingPath + ".Waiter": "struct ft_waiter *",
 }
 

@@ -57,6 +57,7 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_RW_BIAS 32ULL
 #define FT_RW_REVOKING 64ULL
 #define FT_RW_WRITER 128ULL
+#define FT_RW_UPGRADED 4611686018427387904ULL
 #define FT_RW_QUEUE_FLAGS 31ULL
 #define FT_RW_PLAIN 241ULL
 #define FT_SEMAPHORE_PARKED 1ULL
@@ -102,9 +103,11 @@ _Static_assert(sizeof(struct ft_interval_lock) == 16, "layout differs from Go's"
 /* locks.ReaderWriterLock */
 struct ft_rw_lock {
 	_Atomic(uint64_t) word;
+	struct ft_interval_lock gate;
 };
 _Static_assert(offsetof(struct ft_rw_lock, word) == 0, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_rw_lock) == 8, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_rw_lock, gate) == 8, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_rw_lock) == 24, "layout differs from Go's");
 
 /* locks.Semaphore */
 struct ft_semaphore {
@@ -147,6 +150,10 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_rw_contend_read, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_contend_write, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_rw_contend_gate, int32_t, (void *lock, struct ft_waiter *self)) \
+	X(ft_rw_withdraw_gate, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_rw_contend_upgrade, int32_t, (void *lock, struct ft_waiter *self)) \
+	X(ft_rw_withdraw_upgrade, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_rw_release_read, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_release_write, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_downgrade, void, (void *lock, struct ft_waiter *self)) \
@@ -172,6 +179,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 979422511
+#define FT_ABI 1725834944
 
 #endif
