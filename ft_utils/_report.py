@@ -38,7 +38,7 @@ class Wait(NamedTuple):
     thread: int
     """threading.get_ident() of the thread, 0 if it is not known."""
     kind: str
-    """"exclusive", or "shared" for a reader."""
+    """"exclusive", or "shared" for a reader, or "upgradable" for one who wants the upgradable read lock."""
     waited: float
     """Seconds since it queued."""
     notified: bool
@@ -64,10 +64,14 @@ def snapshot() -> list[Wait]:
         return []
     waits = json.loads(_reports().contention_SnapshotJSON())
     threads = _locks.threads()  # afterwards: a thread has its record before it waits
-    return [
-        Wait(w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"])
-        for w in waits
-    ]
+    return [_wait(w, threads) for w in waits]
+
+
+def _wait(w, threads) -> Wait:
+    # The address of an object is a multiple of 16, and the queues go by that of its word, one after its head. The gate
+    # of a ReaderWriterLock for upgradable readers is the word after that.
+    lock, gate = (w["key"] - _locks.WORD_OFFSET) & -16, (w["key"] - _locks.WORD_OFFSET) & 8
+    return Wait(lock, threads.get(w["id"], 0), "upgradable" if gate else w["kind"], w["waited"], w["notified"])
 
 
 class Waiters(Sequence[int]):

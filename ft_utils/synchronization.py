@@ -1,8 +1,8 @@
 """Locks for threaded Python, at home on the GIL build and on the free-threaded build.
 
 IntervalLock is a mutual exclusion lock that is handed over fairly; ReaderWriterLock (RWLock)
-admits many readers or one writer; RWReadContext and RWWriteContext are reusable handles on its
-two sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are threading's,
+admits many readers or one writer; RWReadContext, RWWriteContext and RWUpgradeContext are reusable
+handles on its sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are threading's,
 on the same machinery. stats() and snapshot() say how the locks of this process are doing and which
 thread waits for what.
 """
@@ -17,6 +17,7 @@ from ft_utils._locks import (
     ReaderWriterLock,
     RLock,
     RWReadContext,
+    RWUpgradeContext,
     RWWriteContext,
     Semaphore,
     TimedContext,
@@ -34,6 +35,7 @@ __all__ = [
     "RLock",
     "RWLock",
     "RWReadContext",
+    "RWUpgradeContext",
     "RWWriteContext",
     "ReaderWriterLock",
     "Semaphore",

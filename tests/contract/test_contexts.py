@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
+from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWUpgradeContext, RWWriteContext
 
 from ..support.threads import LIMIT, exercise, until, waiting
 
-CONTEXTS = [RWReadContext, RWWriteContext]
+CONTEXTS = [RWReadContext, RWWriteContext, RWUpgradeContext]
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

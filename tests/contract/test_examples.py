@@ -68,6 +68,12 @@ def test_rwlock_contention() -> None:
     assert "is reading" not in outcome.out[start:end]
 
 
+def test_rwlock_upgrade() -> None:
+    outcome = run("rwlock_upgrade.py")
+    assert outcome.out.splitlines() == ["200 entries, 200 computed", "0 entries"]
+    assert not outcome.err
+
+
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_index_of_the_standard_library(threads: str) -> None:
     """The program compares its result with that of one thread itself."""

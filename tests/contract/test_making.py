@@ -9,7 +9,7 @@ def isolated(call: str) -> None:
     run_isolated(f"from support.making import *; {call}; print('ok')", expect_out="ok")
 
 
-@pytest.mark.parametrize("cls", ["Barrier", "RWReadContext", "RWWriteContext", "Condition"])
+@pytest.mark.parametrize("cls", ["Barrier", "RWReadContext", "RWWriteContext", "RWUpgradeContext", "Condition"])
 def test_made_twice_at_once(cls: str) -> None:
     isolated(f"made_twice_at_once({cls})")
 

@@ -30,7 +30,7 @@ def runs(code: str) -> None:
     run_isolated(HELPERS + code, expect_out="ok")
 
 
-@pytest.mark.parametrize("context", ["RWReadContext", "RWWriteContext"])
+@pytest.mark.parametrize("context", ["RWReadContext", "RWWriteContext", "RWUpgradeContext"])
 def test_context_made_by_new_alone(context: str) -> None:
     runs(
         f"""

@@ -45,6 +45,7 @@ LOCKS: dict[str, tuple[Callable[[], Any], bool]] = {
     "BoundedSemaphore": (lambda: BoundedSemaphore(1), False),
     "RWReadContext": (lambda: ReaderWriterLock().reading(), True),
     "RWWriteContext": (lambda: ReaderWriterLock().writing(), False),
+    "RWUpgradeContext": (lambda: ReaderWriterLock().upgradable(), False),
     "Condition": (Condition, True),
     "Condition over Lock": (lambda: Condition(Lock()), False),
     "Condition over IntervalLock": (lambda: Condition(IntervalLock()), False),
@@ -183,7 +184,10 @@ def test_leaving_what_was_not_entered(lock: Any, name: str, puppet: Puppet) -> N
         assert lock._value == 1
 
 
-@pytest.mark.parametrize("name", ["IntervalLock", "RLock", "RWReadContext", "RWWriteContext", "Condition"])
+OWNED = ["IntervalLock", "RLock", "RWReadContext", "RWWriteContext", "RWUpgradeContext", "Condition"]
+
+
+@pytest.mark.parametrize("name", OWNED)
 def test_leaving_for_another_thread(lock: Any, puppet: Puppet) -> None:
     """It is refused, and the one that entered can leave all the same."""
     context = lock.within(LIMIT)

@@ -18,7 +18,7 @@ from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-CONTEXTS = {"RWReadContext", "RWWriteContext", "TimedContext"}
+CONTEXTS = {"RWReadContext", "RWUpgradeContext", "RWWriteContext", "TimedContext"}
 OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
 NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}

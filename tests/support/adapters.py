@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
+from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWUpgradeContext, RWWriteContext
 
 
 def itself(target: Any) -> Any:
@@ -73,6 +73,22 @@ ADAPTERS = [
         lock_of=lambda context: context.lock,
         keep_out=WRITING,
     ),
+    Adapter(
+        "ReaderWriterLock.upgradable",
+        ReaderWriterLock,
+        ReaderWriterLock.upgradable_locked,
+        acquire="acquire_upgradable",
+        release="release_upgradable",
+        keep_out=WRITING,
+        managed=False,
+    ),
+    Adapter(
+        "RWUpgradeContext",
+        lambda: RWUpgradeContext(ReaderWriterLock()),
+        RWUpgradeContext.locked,
+        lock_of=lambda context: context.lock,
+        keep_out=WRITING,
+    ),
 ]
 
 # The classes themselves, with the arguments that make one.
@@ -81,6 +97,7 @@ CLASSES = [
     (ReaderWriterLock, lambda: ()),
     (RWReadContext, lambda: (ReaderWriterLock(),)),
     (RWWriteContext, lambda: (ReaderWriterLock(),)),
+    (RWUpgradeContext, lambda: (ReaderWriterLock(),)),
 ]
 
 

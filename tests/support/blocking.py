@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext, stats
+from ft_utils.synchronization import (
+    IntervalLock,
+    ReaderWriterLock,
+    RWReadContext,
+    RWUpgradeContext,
+    RWWriteContext,
+    stats,
+)
 
 from .threads import LIMIT, Puppet, until, waiters, waiting
 
@@ -56,6 +63,10 @@ def writing(block: Callable[[Any], object]) -> Call:
     return Call(block, ReaderWriterLock.unlock_write, ReaderWriterLock, "acquire_read", "release_read")
 
 
+def upgradable(block: Callable[[Any], object], against: str = "upgradable") -> Call:
+    return Call(block, ReaderWriterLock.unlock_upgradable, ReaderWriterLock, f"acquire_{against}", f"release_{against}")
+
+
 def interval(block: Callable[[Any], object], seconds: float = 0.005, ceding: bool = False) -> Call:
     return Call(block, IntervalLock.unlock, lambda: IntervalLock(seconds), ceding=ceding)
 
@@ -80,6 +91,12 @@ CALLS: dict[str, Call] = {
     "with RWWriteContext": writing(entering(RWWriteContext)),
     "RWWriteContext.acquire": writing(lambda lock: RWWriteContext(lock).acquire()),
     "RWWriteContext.acquire with a timeout": writing(lambda lock: RWWriteContext(lock).acquire(timeout=LONG)),
+    "lock_upgradable": upgradable(ReaderWriterLock.lock_upgradable),
+    "acquire_upgradable": upgradable(ReaderWriterLock.acquire_upgradable),
+    "acquire_upgradable with a timeout": upgradable(lambda lock: lock.acquire_upgradable(timeout=LONG)),
+    "acquire_upgradable while one writes": upgradable(ReaderWriterLock.acquire_upgradable, "write"),
+    "with RWUpgradeContext": upgradable(entering(RWUpgradeContext)),
+    "RWUpgradeContext.acquire": upgradable(lambda lock: RWUpgradeContext(lock).acquire()),
     "with IntervalLock.within": interval(entering(lambda lock: lock.within(LONG))),
     "with reading().within": reading(entering(lambda lock: lock.reading().within(LONG))),
     "with writing().within": writing(entering(lambda lock: lock.writing().within(LONG))),
@@ -92,6 +109,8 @@ TIMED: dict[str, Call] = {
     "write": writing(lambda lock: lock.acquire_write(timeout=1.0)),
     "RWReadContext": reading(lambda lock: RWReadContext(lock).acquire(timeout=1.0)),
     "RWWriteContext": writing(lambda lock: RWWriteContext(lock).acquire(timeout=1.0)),
+    "upgradable": upgradable(lambda lock: lock.acquire_upgradable(timeout=1.0)),
+    "upgradable while one writes": upgradable(lambda lock: lock.acquire_upgradable(timeout=1.0), "write"),
     "IntervalLock.within": interval(entered(lambda lock: lock.within(1.0))),
     "reading().within": reading(entered(lambda lock: lock.reading().within(1.0))),
 }

@@ -16,6 +16,7 @@ from ft_utils.synchronization import (
     Lock,
     ReaderWriterLock,
     RWReadContext,
+    RWUpgradeContext,
     RWWriteContext,
     Semaphore,
 )
@@ -74,6 +75,7 @@ TWICE: dict[type, tuple[Callable[[], Any], Callable[[Any], tuple[Any, ...]]]] = 
     Barrier: (Part, lambda part: (2, part)),
     RWReadContext: (ReaderWriterLock, lambda part: (part,)),
     RWWriteContext: (ReaderWriterLock, lambda part: (part,)),
+    RWUpgradeContext: (ReaderWriterLock, lambda part: (part,)),
     Condition: (Lock, lambda part: (part,)),
 }
 

@@ -16,7 +16,7 @@ PRELUDE = f"""
 import os, signal, sys, threading, time
 sys.path.insert(0, {str(TESTS)!r})
 from ft_utils.synchronization import (
-    IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext, snapshot, stats)
+    IntervalLock, ReaderWriterLock, RWReadContext, RWUpgradeContext, RWWriteContext, snapshot, stats)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 """
 

@@ -23,6 +23,7 @@ from ft_utils.synchronization import (
     ReaderWriterLock,
     RLock,
     RWReadContext,
+    RWUpgradeContext,
     RWWriteContext,
     Semaphore,
 )
@@ -152,7 +153,7 @@ def unlocked(lock: Any) -> bool:
 
 
 def unheld(rw: ReaderWriterLock) -> bool:
-    return rw.readers() == 0 and not rw.writer_locked()
+    return rw.readers() == 0 and not rw.writer_locked() and not rw.upgradable_locked()
 
 
 def attempt(lock: Any) -> bool:
@@ -194,6 +195,23 @@ def read_turn(rw: Any) -> None:
 def write_turn(rw: Any) -> None:
     with RWWriteContext(rw):
         assert rw.readers() == 0
+
+
+def upgrade_turn(rw: Any) -> None:
+    with RWUpgradeContext(rw) as reading:
+        assert not rw.writer_locked()
+        reading.upgrade()
+        assert rw.writer_locked()
+
+
+def attempt_upgradable(rw: Any) -> bool:
+    if taken := rw.acquire_upgradable(blocking=False):
+        rw.release_upgradable()
+    return taken
+
+
+def take_upgradable(rw: Any) -> None:
+    assert rw.acquire_upgradable(timeout=LIMIT)
 
 
 def attempt_read(rw: Any) -> bool:
@@ -243,6 +261,21 @@ WRITE = Subject(
     method="acquire_write",
     idle=unheld,
     hold=RWWriteContext,
+)
+# One that wants to read upgradably waits for another that does.
+UPGRADABLE = Subject(
+    "ReaderWriterLock.upgradable",
+    ReaderWriterLock,
+    wait=lambda rw, timeout: rw.acquire_upgradable(timeout=patience(timeout)),
+    obstruct=take_upgradable,
+    admit=ReaderWriterLock.release_upgradable,
+    leave=ReaderWriterLock.release_upgradable,
+    turn=upgrade_turn,
+    attempt=attempt_upgradable,
+    method="acquire_upgradable",
+    idle=unheld,
+    hold=RWUpgradeContext,
+    rival=write_turn,
 )
 
 
@@ -374,8 +407,10 @@ SUBJECTS: list[Subject] = [
     lock("IntervalLock(0)", lambda: IntervalLock(0), cede_turn),
     READ,
     WRITE,
+    UPGRADABLE,
     context(RWReadContext, READ),
     context(RWWriteContext, WRITE),
+    context(RWUpgradeContext, UPGRADABLE),
     lock("Lock", Lock),
     lock("RLock", RLock, take_turn_twice),
     lock("Semaphore", lambda: Semaphore(1), wait=permitted, idle=full),

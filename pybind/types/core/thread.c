@@ -244,14 +244,21 @@ ft_ident_of(uint64_t owner_id)
 }
 
 void
-ft_registry_after_fork(void (*forget)(struct ft_thread *gone))
+ft_registry_after_fork(void (*forget)(struct ft_thread *gone), void (*recount)(struct ft_thread *t))
 {
     pthread_mutex_init(&registry, NULL);
     struct ft_thread *self = ft_current, *next;
+    for (struct ft_thread *t = threads; t != NULL; t = t->next) {
+        if (t != self) {
+            forget(t);
+        }
+    }
+    for (struct ft_thread *t = threads; t != NULL; t = t->next) {
+        recount(t);
+    }
     for (struct ft_thread *t = threads; t != NULL; t = next) {
         next = t->next;
         if (t != self) {
-            forget(t);
             unlink_thread(t);
             t->next = buried;
             buried = t;

@@ -28,7 +28,9 @@ struct ft_wait_ops;
  * low bits how the lock knows of it. */
 #define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
 #define FT_TAG_COUNTED ((uintptr_t)2)   /* by the count in its word */
-#define FT_TAG_MASK ((uintptr_t)3)
+/* Beside Counted: it is the upgradable one; `again` is then one more (locks/rwupgrade.h). */
+#define FT_TAG_UPGRADABLE ((uintptr_t)4)
+#define FT_TAG_MASK ((uintptr_t)7)
 
 /* Six tags, the link and the mark fill one cache line: the one that a writer has to fetch
  * of each thread. Threads that hold more read locks at a time chain further lines. */
@@ -131,7 +133,8 @@ unsigned long ft_ident_of(uint64_t owner_id);
 bool ft_registry_init(void);
 
 /* In a forked child, where the registry's lock is in whatever state it was: makes it new, and
- * takes all records but the caller's out of the list, after forget has seen each. */
-void ft_registry_after_fork(void (*forget)(struct ft_thread *gone));
+ * takes all records but the caller's out of the list, after forget has seen each of these, and
+ * then recount every record. */
+void ft_registry_after_fork(void (*forget)(struct ft_thread *gone), void (*recount)(struct ft_thread *t));
 
 #endif

@@ -134,10 +134,11 @@ look_queued(struct ft_waiting *wait)
 }
 
 static FT_SLOW int
-refuse_kept(void)
+refuse_kept(const struct ft_wait_ops *ops)
 {
     PyErr_SetString(PyExc_RuntimeError,
-                    "a signal handler took the lock that this thread was waiting for and kept it");
+                    ops->kept != NULL ? ops->kept
+                                      : "a signal handler took the lock that this thread was waiting for and kept it");
     return FT_FAILED;
 }
 
@@ -164,7 +165,7 @@ look_aside(struct ft_waiting *wait)
         return end(wait, RAISED);
     }
     if (wait->ops->owned(wait->lock, wait->self)) {
-        refuse_kept();
+        refuse_kept(wait->ops);
         return end(wait, RAISED);
     }
     ft_announce(wait);
@@ -279,7 +280,7 @@ ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
         return FT_FAILED;
     }
     if (ops->owned != NULL && ops->owned(lock, self)) {
-        return refuse_kept();
+        return refuse_kept(ops);
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     return wait_from_start(&wait);

@@ -20,6 +20,7 @@ struct ft_wait_ops {
     /* Whether this thread holds the lock so that it must not wait for it. NULL where a
      * thread stays queued while it runs handlers. */
     bool (*owned)(void *lock, struct ft_thread *self);
+    const char *kept; /* what is then said of a signal handler; NULL: that it kept the lock */
     size_t contend, withdraw; /* offsets of the exports in struct ft_golib */
     bool spins;               /* may a newcomer spin before it queues? */
     /* Does a try that took the lock leave the thread's id in the word, until that thread lets

@@ -1,7 +1,7 @@
 /* ReaderWriterLock: taking and releasing. */
 #include "locks/rwlock.h"
 
-#include "locks/rwread.h"
+#include "locks/rwupgrade.h"
 #include "core/wait.h"
 
 #define OF(word) ((struct ft_rw *)(word))
@@ -57,8 +57,8 @@ write_fallback_try(void *lock, struct ft_thread *self)
     return false;
 }
 
-static void
-write_fallback_given_up(void *lock)
+void
+ft_rw_write_given_up(void *lock)
 {
     atomic_fetch_and(&((struct ft_rw_lock *)lock)->word, ~(uint64_t)FT_RW_QUEUE_FLAGS);
 }
@@ -78,14 +78,14 @@ take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(sta
 }
 
 /* Whoever has the lock keeps a writer out. */
-static bool
-holds(void *lock, struct ft_thread *t)
+bool
+ft_rw_holds(void *lock, struct ft_thread *t)
 {
     return ft_rw_writes(ft_rw_load(OF(lock)), t) || ft_rw_reads_of(OF(lock), t) > 0;
 }
 
-static bool
-taken(void *lock)
+bool
+ft_rw_taken(void *lock)
 {
     return (ft_rw_load(OF(lock)) & FT_RW_WRITER) != 0;
 }
@@ -94,7 +94,7 @@ static const struct ft_wait_ops write_ops = {
     .try = write_try,
     .clear_way = count_readers,
     .fallback_try = write_fallback_try,
-    .fallback_given_up = write_fallback_given_up,
+    .fallback_given_up = ft_rw_write_given_up,
     .owned = owned,
     .take_back = take_back_write,
     .contend = offsetof(struct ft_golib, ft_rw_contend_write),
@@ -103,9 +103,9 @@ static const struct ft_wait_ops write_ops = {
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
-    .blocked_by = holds,
-    .holds = holds,
-    .taken = taken,
+    .blocked_by = ft_rw_holds,
+    .holds = ft_rw_holds,
+    .taken = ft_rw_taken,
     .what = "ReaderWriterLock (write)",
 };
 
@@ -147,14 +147,17 @@ ft_rw_write(struct ft_rw *lock, int64_t deadline)
     if (ft_rw_my_reads(lock, self) > 0) {
         return deadline == FT_NO_WAIT
                    ? 0
-                   : refuse("this thread holds a read lock; release it before asking for the "
-                            "write lock, which would wait for it for ever");
+                   : refuse(ft_rw_has_gate(lock, self)
+                                ? "this thread has the upgradable read lock; use upgrade() to turn it into the "
+                                  "write lock"
+                                : "this thread holds a read lock; release it before asking for the "
+                                  "write lock, which would wait for it for ever");
     }
     return write_slow(lock, self, deadline);
 }
 
 /* The caller writes, and there are flags in the word. */
-static FT_SLOW int
+static FT_SLOW void
 unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
 {
     for (;;) {
@@ -162,10 +165,10 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
-            return 1;
+            return;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
-            return 1;
+            return;
         }
     }
 }
@@ -187,14 +190,18 @@ ft_rw_unwrite(struct ft_rw *lock)
                           : "cannot release a write lock that another thread holds; only its "
                             "owner may");
     }
-    return unwrite_slow(lock, self);
+    unwrite_slow(lock, self);
+    if ((s & FT_RW_UPGRADED) != 0) {
+        ft_rw_open_gate(lock, self);
+    }
+    return 1;
 }
 
 /* ---- the read side ---- */
 
 /* Counts one reader more. (Only newcomers try: nobody could tell for whom it was counted.) */
-static bool
-read_try(void *lock, struct ft_thread *Py_UNUSED(self))
+bool
+ft_rw_read_try(void *lock, struct ft_thread *Py_UNUSED(self))
 {
     _Atomic(uint64_t) *word = &((struct ft_rw_lock *)lock)->word;
     uint64_t s = atomic_load(word);
@@ -208,8 +215,8 @@ writes(void *lock, struct ft_thread *self)
     return ft_rw_writes(ft_rw_load(OF(lock)), self);
 }
 
-static void
-take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
+void
+ft_rw_take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
 {
     if (state == FT_STATE_GRANTED) {
         atomic_fetch_sub(&OF(lock)->lock.word, FT_RW_ONE_READER);
@@ -217,30 +224,33 @@ take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t sta
 }
 
 /* A writer keeps readers out, and so does one that waits: with a time-out it may give up. */
-static bool
-read_blocked_by(void *lock, struct ft_thread *t)
+bool
+ft_rw_read_blocked_by(void *lock, struct ft_thread *t)
 {
-    return ft_rw_writes(ft_rw_load(OF(lock)), t)
-           || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
+    if (ft_rw_writes(ft_rw_load(OF(lock)), t)) {
+        return true;
+    }
+    const struct ft_seat *seat = t->seat;
+    return atomic_load(&seat->waiting_for) == lock && seat->untimed
+           && (seat->waiting_ops == &write_ops || seat->waiting_ops == &ft_rw_upgrade_ops);
 }
 
 static const struct ft_wait_ops read_ops = {
-    .try = read_try,
-    .fallback_try = read_try,
+    .try = ft_rw_read_try,
+    .fallback_try = ft_rw_read_try,
     .owned = writes,
-    .take_back = take_back_read,
+    .take_back = ft_rw_take_back_read,
     .contend = offsetof(struct ft_golib, ft_rw_contend_read),
     .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
-    .blocked_by = read_blocked_by,
-    .holds = holds,
-    .taken = taken,
+    .blocked_by = ft_rw_read_blocked_by,
+    .holds = ft_rw_holds,
+    .taken = ft_rw_taken,
     .what = "ReaderWriterLock (read)",
 };
 
-/* Takes one reader out of the word. The last one in front of a parked writer sends it. */
 static inline void
 uncount(struct ft_rw *lock, struct ft_thread *self)
 {
@@ -256,6 +266,12 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
             return;
         }
     }
+}
+
+void
+ft_rw_uncount(struct ft_rw *lock, struct ft_thread *self)
+{
+    uncount(lock, self);
 }
 
 static FT_SLOW int
@@ -318,6 +334,10 @@ ft_rw_unread(struct ft_rw *lock)
     }
     uint32_t again = atomic_load_explicit(&slot.line->again[slot.i], memory_order_relaxed);
     if (FT_UNLIKELY(again > 0)) {
+        if (again == 1 && (atomic_load(&slot.line->tag[slot.i]) & FT_TAG_UPGRADABLE) != 0) {
+            return refuse("this thread has the upgradable read lock and no other; release it by "
+                          "release_upgradable(), or turn it into a read lock by downgrade()");
+        }
         atomic_store_explicit(&slot.line->again[slot.i], again - 1, memory_order_relaxed);
         return 1;
     }
@@ -367,6 +387,26 @@ ft_rw_reread(struct ft_rw *lock)
 
 /* ---- both sides ---- */
 
+struct ft_slot
+ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self)
+{
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
+        return slot;
+    }
+    for (;;) {
+        uint64_t s = ft_rw_load(lock), flags = s & FT_RW_QUEUE_FLAGS;
+        const struct ft_golib *go = ft_golib();
+        if (flags != 0 && go != NULL) {
+            ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            return slot;
+        }
+        if (ft_cas(&lock->lock.word, s, flags | FT_RW_ONE_READER)) {
+            return slot;
+        }
+    }
+}
+
 int
 ft_rw_downgrade(struct ft_rw *lock)
 {
@@ -374,24 +414,18 @@ ft_rw_downgrade(struct ft_rw *lock)
     if (self == NULL) {
         return -1;
     }
-    if (!ft_rw_writes(ft_rw_load(lock), self)) {
-        return refuse("cannot downgrade a write lock that this thread does not hold");
+    uint64_t s = ft_rw_load(lock);
+    if (!ft_rw_writes(s, self)) {
+        return ft_rw_keep_reading(lock, self) ? 1
+                                              : refuse("cannot downgrade a write lock that this thread does not hold");
     }
-    struct ft_slot slot = ft_read_room(self);
+    struct ft_slot slot = ft_rw_stop_writing(lock, self);
     if (slot.line == NULL) {
         return -1;
     }
-    uint64_t mine = self->owner | FT_RW_WRITER;
-    for (uint64_t s = ft_rw_load(lock);; s = ft_rw_load(lock)) {
-        const struct ft_golib *go = ft_golib();
-        if (s != mine && go != NULL) {
-            ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
-            break;
-        }
-        if (ft_cas(&lock->lock.word, s, (s & FT_RW_QUEUE_FLAGS) | FT_RW_ONE_READER)) {
-            break;
-        }
-    }
     ft_read_counted(&lock->lock, slot);
+    if ((s & FT_RW_UPGRADED) != 0) {
+        ft_rw_open_gate(lock, self);
+    }
     return 1;
 }

@@ -6,7 +6,7 @@
 #ifndef FT_RWLOCK_H
 #define FT_RWLOCK_H
 
-#include "locks/rwword.h"
+#include "locks/rwread.h"
 
 int ft_rw_read(struct ft_rw *lock, int64_t deadline);
 int ft_rw_write(struct ft_rw *lock, int64_t deadline);
@@ -24,6 +24,27 @@ int64_t ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self);
 
 /* Those of any thread. Under the registry's lock. */
 int64_t ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t);
+
+/* In a forked child, for each tag of a counted read lock that a thread had: counts the read locks
+ * of the one thread that is left, NULL if it has none, and frees the gate if it went with another. */
+void ft_rw_recount(struct ft_rw *lock, const struct ft_thread *had, uintptr_t tag, const struct ft_thread *left);
+
+/* ---- for locks/rwupgrade.c ---- */
+
+/* Counts one reader more, or takes one out: the last one in front of a parked writer sends it. */
+bool ft_rw_read_try(void *lock, struct ft_thread *self);
+void ft_rw_uncount(struct ft_rw *lock, struct ft_thread *self);
+
+/* Turns the write lock of this thread into a read lock, counted and to be noted in the slot; line
+ * is NULL with MemoryError set, and nothing changed, when there is no memory for one. */
+struct ft_slot ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self);
+
+/* For struct ft_wait_ops. */
+bool ft_rw_read_blocked_by(void *lock, struct ft_thread *t);
+bool ft_rw_holds(void *lock, struct ft_thread *t);
+bool ft_rw_taken(void *lock);
+void ft_rw_take_back_read(void *lock, const struct ft_thread *gone, uint32_t state);
+void ft_rw_write_given_up(void *lock);
 
 /* Called when the object goes: no record may name it afterwards. */
 void ft_rw_forget(struct ft_rw *lock);

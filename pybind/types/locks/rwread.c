@@ -72,6 +72,22 @@ ft_read_counted(struct ft_rw_lock *lock, struct ft_slot slot)
     atomic_store_explicit(&slot.line->tag[slot.i], counted(lock), memory_order_release);
 }
 
+/* From the first moment no plain release takes it for its own. */
+void
+ft_read_upgradable(struct ft_rw_lock *lock, struct ft_slot slot)
+{
+    occupy(slot);
+    atomic_store_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
+    atomic_store_explicit(&slot.line->tag[slot.i], counted(lock) | FT_TAG_UPGRADABLE, memory_order_release);
+}
+
+void
+ft_read_demote(struct ft_rw_lock *lock, struct ft_slot slot, uint32_t again)
+{
+    atomic_store_explicit(&slot.line->again[slot.i], again, memory_order_relaxed);
+    atomic_store_explicit(&slot.line->tag[slot.i], counted(lock), memory_order_release);
+}
+
 /* A writer is at it. Either we take the tag back before it sees it, or it has counted us as
  * a reader already, and then that is what we are. */
 FT_SLOW bool
@@ -163,11 +179,18 @@ ft_read_revoke(struct ft_rw *lock)
 
 /* ---- looking around ---- */
 
+/* Of one slot that has this tag. */
+static int64_t
+reads_in(const struct ft_slots *s, int i, uintptr_t tag)
+{
+    return 1 + (int64_t)atomic_load(&s->again[i]) - ((tag & FT_TAG_UPGRADABLE) != 0);
+}
+
 int64_t
 ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self)
 {
     struct ft_slot slot = find_from((struct ft_slots *)&self->reads, (uintptr_t)&lock->lock);
-    return slot.line == NULL ? 0 : 1 + atomic_load(&slot.line->again[slot.i]);
+    return slot.line == NULL ? 0 : reads_in(slot.line, slot.i, atomic_load(&slot.line->tag[slot.i]));
 }
 
 int64_t
@@ -176,12 +199,32 @@ ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
     int64_t n = 0;
     for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
         for (int i = 0; i < FT_SLOTS; i++) {
-            if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
-                n += 1 + atomic_load(&s->again[i]);
+            uintptr_t tag = atomic_load(&s->tag[i]);
+            if ((tag & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+                n += reads_in(s, i, tag);
             }
         }
     }
     return n;
+}
+
+void
+ft_rw_recount(struct ft_rw *lock, const struct ft_thread *had, uintptr_t tag, const struct ft_thread *left)
+{
+    struct ft_interval_lock *gate = &lock->lock.gate;
+    uint64_t n = 0, s = ft_rw_load(lock);
+    for (const struct ft_slots *l = left == NULL ? NULL : &left->reads; l != NULL; l = atomic_load(&l->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            n += (atomic_load(&l->tag[i]) & ~FT_TAG_UPGRADABLE) == counted(&lock->lock);
+        }
+    }
+    if ((s & FT_RW_WRITER) == 0) {
+        atomic_store(&lock->lock.word, (s & (FT_RW_ONE_READER - 1)) | n << FT_OWNER_SHIFT);
+    }
+    bool went = had != left && (tag & FT_TAG_UPGRADABLE) != 0;
+    if (went && atomic_load(&gate->word) >> FT_OWNER_SHIFT == had->owner >> FT_OWNER_SHIFT) {
+        atomic_store(&gate->word, 0);
+    }
 }
 
 int64_t

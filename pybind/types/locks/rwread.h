@@ -28,6 +28,9 @@
  *                                                         writer: word + 1, then -> Counted
  *   Counted    counts it     yes                          owner: exchange -> 0, then word - 1
  *
+ * A Counted tag may be Upgradable too; while its owner waits to upgrade the word does not count
+ * it (locks/rwupgrade.h).
+ *
  * The registry's lock keeps the list of records together, and lets a second writer wait for
  * the end of a revocation instead of asking again and again. golib/locks explores this
  * protocol step by step (explore_read_test.go).
@@ -88,6 +91,12 @@ ft_read_try(struct ft_rw *lock, struct ft_slot slot)
 
 /* Notes a read lock that the word counts. */
 void ft_read_counted(struct ft_rw_lock *lock, struct ft_slot slot);
+
+/* Notes the upgradable read lock, which the word counts. */
+void ft_read_upgradable(struct ft_rw_lock *lock, struct ft_slot slot);
+
+/* Makes it a plain one, with that many nested reads. */
+void ft_read_demote(struct ft_rw_lock *lock, struct ft_slot slot, uint32_t again);
 
 /* Empties a slot. True: the word counts it, and the caller has to uncount it. */
 static inline bool

@@ -18,11 +18,11 @@ ft_rw_load(struct ft_rw *lock)
     return atomic_load(&lock->lock.word);
 }
 
-/* Whether the word says that this thread writes. */
+/* Whether the word says that this thread writes; it may have upgraded a read lock to that. */
 static inline bool
 ft_rw_writes(uint64_t word, const struct ft_thread *self)
 {
-    return (word & ~(uint64_t)FT_RW_QUEUE_FLAGS) == (self->owner | FT_RW_WRITER);
+    return (word & ~(uint64_t)(FT_RW_QUEUE_FLAGS | FT_RW_UPGRADED)) == (self->owner | FT_RW_WRITER);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* RWReadContext and RWWriteContext: a handle on one side of a ReaderWriterLock.
+/* RWReadContext, RWWriteContext and RWUpgradeContext: a handle on one side of a ReaderWriterLock.
  *
  * A context keeps a reference to its lock, taken once, when it is made. So a thread with a
  * context of its own reads without touching the reference count of the shared lock, which
@@ -238,7 +238,87 @@ write_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
     return ft_bool(lock != NULL ? ft_rw_writes(ft_rw_load(&lock->rw), thread) : refuse_unmade(op));
 }
 
-/* ---- both sides ---- */
+/* ---- upgradable reading ---- */
+
+static int
+take_upgradable(PyObject *op, int64_t deadline)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return FT_LIKELY(lock != NULL) ? ft_rw_upgradable(&lock->rw, deadline) : refuse_unmade(op);
+}
+
+static int
+give_upgradable(PyObject *op)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return FT_LIKELY(lock != NULL) ? ft_rw_leave_upgradable(&lock->rw) : refuse_unmade(op);
+}
+
+static int
+take_upgrade(PyObject *op, int64_t deadline)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return FT_LIKELY(lock != NULL) ? ft_rw_upgrade(&lock->rw, deadline) : refuse_unmade(op);
+}
+
+static PyObject *
+upgrade_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    return ft_acquire(op, args, nargs, kwnames, take_upgradable);
+}
+
+static PyObject *
+upgrade_enter(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_enter(op, take_upgradable);
+}
+
+static PyObject *
+upgrade_release(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_none(give_upgradable(op));
+}
+
+static PyObject *
+upgrade_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
+{
+    return ft_none(give_upgradable(op));
+}
+
+FT_WITHIN_METHOD(upgrade_within, take_upgradable, upgrade_exit)
+
+static PyObject *
+upgrade_upgrade(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    return ft_acquire(op, args, nargs, kwnames, take_upgrade);
+}
+
+static PyObject *
+upgrade_downgrade(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return ft_none(lock != NULL ? ft_rw_downgrade_to_upgradable(&lock->rw) : refuse_unmade(op));
+}
+
+static PyObject *
+upgrade_locked(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return ft_bool(lock != NULL ? ft_exclusive_locked(&lock->rw.lock.gate) : refuse_unmade(op));
+}
+
+static PyObject *
+upgrade_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ReaderWriterLock *lock = lock_of(op);
+    struct ft_thread *thread = ft_self();
+    if (thread == NULL) {
+        return NULL;
+    }
+    return ft_bool(lock != NULL ? ft_rw_has_gate(&lock->rw, thread) : refuse_unmade(op));
+}
+
+/* ---- all sides ---- */
 
 static PyObject *
 context_get_lock(PyObject *op, void *Py_UNUSED(closure))
@@ -270,6 +350,14 @@ PyDoc_STRVAR(write_doc,
 "A reusable handle on the write side of a ReaderWriterLock; TypeError for anything else.\n"
 "\n"
 "In a with block it holds the write lock.");
+
+PyDoc_STRVAR(upgrade_doc,
+"RWUpgradeContext(lock)\n--\n\n"
+"A reusable handle on upgradable reading of a ReaderWriterLock; TypeError for anything else.\n"
+"\n"
+"In a with block it holds the upgradable read lock, one thread at a time beside any number of\n"
+"readers. upgrade() turns that into the write lock with no other writer in between. The end of\n"
+"the block releases whichever it is by then.");
 
 #define RAISES_TEXT "RuntimeError as for the lock's own acquire methods."
 #define RELEASE_TEXT "Release what acquire() took; RuntimeError when this thread does not hold it."
@@ -303,6 +391,24 @@ static PyMethodDef write_methods[] = {
     FT_METHODS_END,
 };
 
+/* A Condition goes by acquire() and release(): after its wait the lock is the upgradable one. */
+static PyMethodDef upgrade_methods[] = {
+    FT_ACQUIRE("acquire", upgrade_acquire, "Take the upgradable read lock", RAISES_TEXT),
+    FT_NOARGS("release", upgrade_release,
+              "Release what acquire() took, upgraded or not; RuntimeError when this thread does not hold it."),
+    FT_LOCKED(upgrade_locked, "a thread has the upgradable read lock or has upgraded it"),
+    FT_ACQUIRE("upgrade", upgrade_upgrade, "Turn the upgradable read lock into the write lock", UPGRADE_TEXT),
+    FT_NOARGS("downgrade", upgrade_downgrade,
+              "Turn the write lock back into the upgradable read lock, with no writer in between.\n"
+              "\n"
+              "RuntimeError, and nothing changed, when this thread has not upgraded."),
+    FT_NOARGS("__enter__", upgrade_enter, ENTER_TEXT),
+    FT_EXIT(upgrade_exit, "Release, upgraded or not."),
+    FT_WITHIN(upgrade_within),
+    FT_IS_OWNED(upgrade_is_owned, "the upgradable read lock, upgraded or not,"),
+    FT_METHODS_END,
+};
+
 static PyGetSetDef getset[] = {
     FT_GETTER("lock", context_get_lock, "The ReaderWriterLock that this is a handle on."),
     {0},
@@ -324,7 +430,16 @@ static PyType_Slot write_slots[] = {
     {0, NULL},
 };
 
+static PyType_Slot upgrade_slots[] = {
+    FT_TYPE_SLOTS(upgrade_doc, PyType_GenericNew, context_init, context_dealloc, context_repr, upgrade_methods),
+    {Py_tp_members, ft_members},
+    {Py_tp_traverse, context_traverse},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
 #define TYPE_FLAGS (FT_LOCK_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC)
 
 PyType_Spec ft_read_context_spec = FT_TYPE_SPEC("RWReadContext", Context, TYPE_FLAGS, read_slots);
 PyType_Spec ft_write_context_spec = FT_TYPE_SPEC("RWWriteContext", Context, TYPE_FLAGS, write_slots);
+PyType_Spec ft_upgrade_context_spec = FT_TYPE_SPEC("RWUpgradeContext", Context, TYPE_FLAGS, upgrade_slots);

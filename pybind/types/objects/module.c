@@ -92,6 +92,7 @@ locks_exec(PyObject *m)
         || (state->no_side = ft_rw_no_side()) == NULL
         || (state->read_context = owned(add_context(m, &ft_read_context_spec))) == NULL
         || (state->write_context = owned(add_context(m, &ft_write_context_spec))) == NULL
+        || (state->upgrade_context = owned(add_context(m, &ft_upgrade_context_spec))) == NULL
         || (state->timed_context = owned(add_type(m, &ft_timed_context_spec, NULL))) == NULL
         || (state->lock = owned(add_type(m, &ft_lock_spec, NULL))) == NULL
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
@@ -116,6 +117,7 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->condition);
     Py_VISIT(state->read_context);
     Py_VISIT(state->write_context);
+    Py_VISIT(state->upgrade_context);
     Py_VISIT(state->timed_context);
     Py_VISIT(state->no_side);
     return 0;
@@ -132,6 +134,7 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->condition);
     Py_CLEAR(state->read_context);
     Py_CLEAR(state->write_context);
+    Py_CLEAR(state->upgrade_context);
     Py_CLEAR(state->timed_context);
     Py_CLEAR(state->no_side);
     for (int i = 0; i < FT_METHOD_COUNT; i++) {

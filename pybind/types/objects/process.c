@@ -5,20 +5,22 @@
 #include "core/dump.h"
 #include "core/golib.h"
 #include "locks/exclusive.h"
+#include "locks/rwlock.h"
 #include "platform/clock.h"
 #include "platform/os.h"
 
 #include <pthread.h>
 
+/* The read locks of the thread that is left are all that there are: each lock that any thread
+ * read has its readers counted anew. One that was waiting to upgrade was not counted. */
 static void
-forget_reads(struct ft_thread *t)
+recount_reads(struct ft_thread *t)
 {
     for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
         for (int i = 0; i < FT_SLOTS; i++) {
             uintptr_t tag = atomic_load(&s->tag[i]);
             if (tag & FT_TAG_COUNTED) {
-                struct ft_rw_lock *lock = (struct ft_rw_lock *)(tag & ~FT_TAG_MASK);
-                atomic_fetch_sub(&lock->word, 1ULL << FT_OWNER_SHIFT);
+                ft_rw_recount((struct ft_rw *)(tag & ~FT_TAG_MASK), t, tag, ft_current);
             }
         }
     }
@@ -53,7 +55,6 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
 static void
 forget_thread(struct ft_thread *t)
 {
-    forget_reads(t);
     for (struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
         forget_wait(t, seat);
     }
@@ -62,7 +63,7 @@ forget_thread(struct ft_thread *t)
 static void
 after_fork_in_child(void)
 {
-    ft_registry_after_fork(forget_thread);
+    ft_registry_after_fork(forget_thread, recount_reads);
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
     ft_dump_after_fork();

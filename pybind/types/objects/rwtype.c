@@ -84,30 +84,84 @@ rw_writer_locked(PyObject *op, PyObject *Py_UNUSED(unused))
     return ft_bool((ft_rw_load(RW(op)) & FT_RW_WRITER) != 0);
 }
 
-/* ---- both sides ---- */
+/* ---- upgradable reading ---- */
 
-/* A new context of one of the two types. */
-static PyObject *
-context_of(PyObject *op, bool reads)
+static int
+take_upgradable(PyObject *op, int64_t deadline)
 {
-    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
-    if (state == NULL) {
-        return NULL;
-    }
-    PyTypeObject *type = reads ? state->read_context : state->write_context;
+    return ft_rw_upgradable(RW(op), deadline);
+}
+
+static PyObject *
+rw_lock_upgradable(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_none(take_upgradable(op, FT_FOREVER));
+}
+
+static PyObject *
+rw_acquire_upgradable(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    return ft_acquire(op, args, nargs, kwnames, take_upgradable);
+}
+
+static PyObject *
+rw_unlock_upgradable(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_none(ft_rw_unupgradable(RW(op)));
+}
+
+static int
+take_upgrade(PyObject *op, int64_t deadline)
+{
+    return ft_rw_upgrade(RW(op), deadline);
+}
+
+static PyObject *
+rw_upgrade(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    return ft_acquire(op, args, nargs, kwnames, take_upgrade);
+}
+
+static PyObject *
+rw_downgrade_to_upgradable(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_none(ft_rw_downgrade_to_upgradable(RW(op)));
+}
+
+static PyObject *
+rw_upgradable_locked(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_bool(ft_exclusive_locked(&RW(op)->lock.gate));
+}
+
+/* ---- all sides ---- */
+
+/* A new context of a type. */
+static PyObject *
+context_of(PyObject *op, PyTypeObject *type)
+{
     return ft_context_vectorcall((PyObject *)type, &op, 1, NULL);
 }
 
 static PyObject *
 rw_reading(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return context_of(op, true);
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL : context_of(op, state->read_context);
 }
 
 static PyObject *
 rw_writing(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return context_of(op, false);
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL : context_of(op, state->write_context);
+}
+
+static PyObject *
+rw_upgradable(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL : context_of(op, state->upgrade_context);
 }
 
 /* `with lock:` finds __enter__ and gets this for it. It is an AttributeError too, so that
@@ -142,6 +196,7 @@ rw_at_fork_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     ft_rw_forget(RW(op));
     atomic_store(&RW(op)->lock.word, 0);
+    atomic_store(&RW(op)->lock.gate.word, 0);
     Py_RETURN_NONE;
 }
 
@@ -151,9 +206,10 @@ rw_repr(PyObject *op)
     struct ft_rw *rw = RW(op);
     const char *name = ft_type_name(op);
     uint64_t s = ft_rw_load(rw);
-    long long waiting = ft_waiting_for(&rw->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&rw->lock, FT_KIND_SHARED);
+    long long waiting = ft_waiting_for(&rw->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&rw->lock, FT_KIND_SHARED)
+                        + ft_waiting_for(&rw->lock.gate, FT_KIND_EXCLUSIVE);
     if ((s & FT_RW_WRITER) != 0) {
-        return ft_repr_owned(op, PyUnicode_FromFormat("%s write-locked", name), s, "", waiting);
+        return ft_repr_owned(op, PyUnicode_FromFormat("%s write-locked", name), s & ~FT_RW_UPGRADED, "", waiting);
     }
     long long readers = ft_rw_readers(rw);
     if (readers == 0) {
@@ -194,6 +250,8 @@ PyDoc_STRVAR(rw_doc,
 "Anderson, 2010), but only once they have waited that long.");
 
 #define UNREAD_TEXT "RuntimeError, and nothing changed, when this thread has none."
+#define UNUPGRADABLE_TEXT \
+    "RuntimeError, and nothing changed, when this thread has none, or has upgraded it."
 #define UNWRITE_TEXT "RuntimeError, and nothing changed, when this thread does not hold it."
 
 static PyMethodDef methods[] = {
@@ -222,7 +280,25 @@ static PyMethodDef methods[] = {
     FT_NOARGS("downgrade", rw_downgrade,
               "Turn the write lock of this thread into a read lock, with no writer in between.\n"
               "\n"
-              "RuntimeError, and nothing changed, when this thread does not hold the write lock."),
+              "The upgradable read lock too becomes a plain one. RuntimeError, and nothing changed,\n"
+              "when this thread holds neither."),
+    FT_NOARGS("lock_upgradable", rw_lock_upgradable,
+              "Take the upgradable read lock; wait while another thread has that or a writer comes first.\n"
+              "\n"
+              "It is a read lock, beside those of other readers, and upgrade() turns it into the write\n"
+              "lock. RuntimeError when this thread holds the lock in any way already. An exception from\n"
+              "a signal handler ends the wait; nothing is taken then."),
+    FT_NOARGS("unlock_upgradable", rw_unlock_upgradable, "Release the upgradable read lock.\n\n" UNUPGRADABLE_TEXT),
+    FT_ACQUIRE("acquire_upgradable", rw_acquire_upgradable, "Take the upgradable read lock",
+               "RuntimeError when this thread holds the lock in any way already and would wait."),
+    FT_NOARGS("release_upgradable", rw_unlock_upgradable,
+              "Release the upgradable read lock: the same as unlock_upgradable().\n\n" UNUPGRADABLE_TEXT),
+    FT_ACQUIRE("upgrade", rw_upgrade, "Turn the upgradable read lock into the write lock", UPGRADE_TEXT),
+    FT_NOARGS("downgrade_to_upgradable", rw_downgrade_to_upgradable,
+              "Turn the write lock back into the upgradable read lock that it was upgraded from.\n"
+              "\n"
+              "No writer comes in between. RuntimeError, and nothing changed, when this thread does not\n"
+              "hold the write lock, or holds one that was not upgraded."),
     FT_NOARGS("reading", rw_reading,
               "Return RWReadContext(self), for `with lock.reading():`; it may be kept and used again.\n"
               "\n"
@@ -231,6 +307,13 @@ static PyMethodDef methods[] = {
               "Return RWWriteContext(self), for `with lock.writing():`; it may be kept and used again.\n"
               "\n"
               "With a time-out: `with lock.writing().within(0.5):`."),
+    FT_NOARGS("upgradable", rw_upgradable,
+              "Return RWUpgradeContext(self), for `with lock.upgradable() as reading:`; it may be kept.\n"
+              "\n"
+              "With a time-out: `with lock.upgradable().within(0.5):`."),
+    FT_NOARGS("upgradable_locked", rw_upgradable_locked,
+              "Return whether a thread has the upgradable read lock, has upgraded it, or is about to\n"
+              "have it; it may be outdated at once."),
     FT_NOARGS("readers", rw_readers,
               "Return the number of read locks held; it may be outdated at once.\n"
               "\n"

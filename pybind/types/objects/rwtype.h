@@ -2,13 +2,20 @@
 #ifndef FT_RWTYPE_H
 #define FT_RWTYPE_H
 
-#include "locks/rwlock.h"
+#include "locks/rwupgrade.h"
 #include "objects/lockobj.h"
 
 typedef struct {
     FT_OBJECT_HEAD
     struct ft_rw rw;
 } ReaderWriterLock;
+
+/* What upgrade() says beside what every acquire says. */
+#define UPGRADE_TEXT                                                                            \
+    "Other readers go on until they leave, new ones are kept out, and no other writer comes\n"  \
+    "in between: what was read still holds. unlock_write() releases the lock then. False, or\n" \
+    "an exception, leaves the upgradable read lock as it was. RuntimeError when this thread\n"  \
+    "does not have that, or reads besides and would wait."
 
 /* The type's deallocator, which no other type has. */
 void ft_rw_dealloc(PyObject *op);
