@@ -2,6 +2,8 @@ package locks
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"ft_utils/golib/parking"
 )
@@ -51,6 +53,14 @@ var rwTable = table{
 		RWReadersParked | RWWoken, RWReadersParked | RWOwed | RWWoken},
 		parkedWriters(0, RWReadersParked, RWReadersParked|RWOwed)...),
 }
+
+// upgradeTable is rwTable with what one that waits to upgrade adds: handoff beside owed readers,
+// while others read.
+var upgradeTable = func() table {
+	t := maps.Clone(rwTable)
+	t["read"] = append(slices.Clone(rwTable["read"]), RWWritersParked|RWHandoff|RWReadersParked|RWOwed)
+	return t
+}()
 
 // parkedWriters combines what may be said of parked writers with what may be said
 // of readers beside them.
@@ -138,7 +148,7 @@ func (l *ReaderWriterLock) check() error {
 func (l *ReaderWriterLock) checkEntered(q *parking.Queue, notified woken) error {
 	s := l.word.load()
 	row, flags := rwRow(s)
-	if !rwTable.legal(row, flags) {
+	if !upgradeTable.legal(row, flags) {
 		return fmt.Errorf("word %#x: flags %#b are illegal when %s", s, flags, row)
 	}
 	if want := l.flags(q); flags != want {

@@ -24,6 +24,8 @@ type model struct {
 	readers int
 	queue   [2][]int // actors in order of arrival
 	woken   int      // exclusive actor, or none
+	first   int      // the one that waits to upgrade, or none
+	upped   int      // the writer if it has upgraded, or none
 	naps    int      // of the woken one
 	mayNap  bool
 	due     bool
@@ -43,7 +45,7 @@ const none = -1
 
 func newModel(actors int, interval int64) *model {
 	return &model{
-		interval: interval, clock: 1, writer: none, woken: none,
+		interval: interval, clock: 1, writer: none, woken: none, first: none, upped: none,
 		arrived: make([]int, actors), since: make([]int64, actors), coming: make([]bool, actors), head: make([]int64, actors), phases: make([]phase, actors),
 		kinds: make([]parking.Kind, actors), tokens: make([]int, actors), granted: make([]bool, actors),
 	}
@@ -83,6 +85,9 @@ func (m *model) unpark(a int) {
 	if m.woken == a {
 		m.woken = none
 	}
+	if m.first == a {
+		m.first = none
+	}
 	m.coming[a] = false
 	m.owed = m.owed && m.waiting(parking.Shared) > 0
 	m.startHead()
@@ -92,6 +97,9 @@ func (m *model) unpark(a int) {
 func (m *model) grant(a int) {
 	if (m.woken != a || m.naps > 0) && !m.coming[a] {
 		m.tokens[a] = 1
+	}
+	if m.first == a {
+		m.upped = a
 	}
 	m.unpark(a)
 	m.granted[a] = true
@@ -219,9 +227,11 @@ func (m *model) release(a int, judge bool) {
 			return // readers that wait without a writer are on their way
 		}
 	}
-	m.writer = none
+	m.writer, m.upped = none, none
 	writers := m.waiting(parking.Exclusive)
 	switch {
+	case m.first != none:
+		m.grant(m.first)
 	case !judge && m.baton():
 	case m.owed, writers == 0 && m.lateReaders(): // for minTurn; here the clock moves by more
 		m.admit()
@@ -320,9 +330,10 @@ func (m *model) intervalWord() uint64 {
 
 func (m *model) rwWord() uint64 {
 	w := flag(m.waiting(parking.Exclusive) > 0, RWWritersParked) | flag(m.waiting(parking.Shared) > 0, RWReadersParked) |
-		flag(m.woken != none || m.waiting(parking.Exclusive) == 0 && slices.Contains(m.coming, true), RWWoken) | flag(m.due, RWHandoff) | flag(m.owed, RWOwed)
+		flag(!m.due && (m.woken != none || m.waiting(parking.Exclusive) == 0 && slices.Contains(m.coming, true)), RWWoken) |
+		flag(m.due, RWHandoff) | flag(m.owed, RWOwed)
 	if m.writer != none {
-		return w | writerWord(uint64(FirstID+m.writer))
+		return w | writerWord(uint64(FirstID+m.writer)) | flag(m.upped == m.writer, RWUpgraded)
 	}
 	return w | uint64(m.readers)*oneReader
 }

@@ -36,6 +36,7 @@ type actor struct {
 	phase  phase
 	kind   parking.Kind // what it waits for, when asleep or paused
 	tokens int          // wake-ups delivered and not consumed
+	ups    bool         // waits to upgrade, or is paused in that
 }
 
 // action is what an actor may do. The first of a phase is the common one.
@@ -74,13 +75,18 @@ const (
 	actOpen              // the action returned
 	actReset             //
 	actAbort             //
+	actTryUp             // ReaderWriterLock, upgradably
+	actUpgrade           //
+	actDown              // back
+	actReadOn            // for good
 	actions
 )
 
 func (a action) String() string {
 	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "napped", "grab-napped", "grab",
 		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "take-two", "give", "give-two", "keep", "await", "set",
-		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort"}[a]
+		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort",
+		"try-up", "upgrade", "down", "read-on"}[a]
 }
 
 // step is one operation of one actor.

@@ -72,6 +72,7 @@ func TestStates(t *testing.T) {
 		{"interval, napping", func() sim { return newNappingSim(3, 100) }, intervalTable},
 		{"strict", func() sim { return newIntervalSim(4, 0) }, strictTable},
 		{"rw", func() sim { return newRWSim(4) }, rwTable},
+		{"rw, upgrading", func() sim { return newRWUpSim(4) }, upgradeTable},
 		{"semaphore", func() sim { return newSemaphoreSim(4, false) }, semaphoreTable},
 		{"semaphore, weighted", func() sim { return newSemaphoreSim(4, true) }, weightedTable},
 		{"event", func() sim { return newEventSim(4) }, eventTable},
