@@ -254,3 +254,35 @@ func TestModelUpgrade(t *testing.T) {
 	m := &upModel{newModel(actors, rwInterval), make([]bool, actors)}
 	compare(t, seed, s, m.do, func() view { return m.look((*model).rwWord) })
 }
+
+// TestUpgradeOrder says whom the last of the other readers serves, and what giving up leaves.
+func TestUpgradeOrder(t *testing.T) {
+	useLot(t, nil)
+	for name, c := range map[string]struct{ trace, want string }{
+		"before a writer that is due": {
+			"A:read B:try-up C:lock A:tick B:upgrade A:unlock", "A:outside B:asleep+token C:asleep"},
+		"before readers that are owed": {
+			"A:lock B:read A:tick C:lock A:unlock C:give-up A:read C:try-up C:upgrade A:unlock",
+			"A:outside B:asleep+token C:asleep+token"},
+		"new readers are kept out": {
+			"A:read B:try-up B:upgrade C:try-read C:read", "A:reading B:asleep C:asleep"},
+		"giving up lets them in": {
+			"A:read B:try-up B:upgrade C:read B:give-up", "A:reading B:upgradable C:asleep+token"},
+		"but not before a writer": {
+			"A:read B:try-up B:upgrade C:lock B:give-up A:unlock", "A:outside B:upgradable C:asleep"},
+		"a signal: it keeps its place": {
+			"A:read B:try-up B:upgrade C:lock B:pause B:rejoin A:unlock", "A:outside B:asleep+token C:asleep"},
+		"alone after a signal": {
+			"A:read B:try-up B:upgrade C:lock B:pause A:unlock B:rejoin", "A:outside B:upgraded C:asleep"},
+		"it gives up when it has been handed the lock": {
+			"A:read B:try-up B:upgrade A:unlock B:give-up", "A:outside B:upgraded C:outside"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newRWUpSim(3)
+			drive(t, s, c.trace)
+			if got := outcome(s.look()); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
