@@ -11,7 +11,7 @@ import ft_utils.synchronization as ft
 from ft_utils.contention import dump, locks_waited_for, register, unregister
 
 from ..support.process import run_isolated
-from ..support.threads import LIMIT, waiting
+from ..support.threads import LIMIT, until, waiting
 
 
 def hold_and_wait(a: Any, b: Any, lock: ft.IntervalLock) -> Any:
@@ -93,7 +93,7 @@ def test_notified_threads_wait_for_the_lock(make: Any, puppets: Any) -> None:
             condition.wait()
 
     waits = a.start(wait)
-    waiting(condition)
+    until(lambda: len(locks_waited_for()) == 1, "a thread that waits")
     (found,) = locks_waited_for()
     assert (found["kind"], found["name"], found["holders"]) == ("Condition", "jobs", [])
     b.run(condition.acquire)
