@@ -19,6 +19,7 @@ from ft_utils._locks import (
     RWReadContext,
     RWWriteContext,
     Semaphore,
+    TimedContext,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Semaphore",
     "Stats",  # noqa: F822
     "Wait",  # noqa: F822
+    "TimedContext",
     "snapshot",
     "stats",
 ]

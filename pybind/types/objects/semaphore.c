@@ -4,6 +4,7 @@
 #include "objects/oddcount.h"
 #include "objects/patchable.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 #include <limits.h>
 
@@ -249,6 +250,21 @@ semaphore_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     return ft_none(give(SELF(op), 1));
 }
 
+/* As the with statement, it takes a permit without a look at a replaced acquire(). */
+static int
+take_within(PyObject *op, int64_t deadline)
+{
+    Semaphore *self = SELF(op);
+    int outcome = try(&self->permits, NULL) ? FT_ACQUIRED : take_slow(self, false, NULL);
+    if (outcome != FT_TIMED_OUT || deadline == FT_NO_WAIT) {
+        return outcome;
+    }
+    struct ft_thread *thread = ft_self();
+    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, deadline);
+}
+
+FT_WITHIN_METHOD(semaphore_within, take_within, semaphore_exit)
+
 static PyObject *
 semaphore_get_value(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -428,6 +444,7 @@ static PyMethodDef semaphore_methods[] = {
     RELEASE_ENTRY,
     FT_KEYWORDS("__enter__", semaphore_acquire, "blocking=True, timeout=None", "Take a permit, as acquire() does."),
     FT_EXIT(semaphore_exit, "Add a permit."),
+    FT_WITHIN(semaphore_within),
     FT_METHODS_END,
 };
 
