@@ -22,6 +22,7 @@ __all__ = [
     "RWReadContext",
     "RWWriteContext",
     "ReaderWriterLock",
+    "ResizableSemaphore",
     "Semaphore",
     "snapshot",
     "stats",
@@ -182,6 +183,26 @@ class Semaphore:
 class BoundedSemaphore(Semaphore):
     @property
     def _initial_value(self) -> float: ...
+
+@disjoint_base
+class ResizableSemaphore:
+    def __init__(self, limit: SupportsIndex) -> None: ...
+    @property
+    def value(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
+    def acquire(self, n: SupportsIndex = 1, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self, n: SupportsIndex = 1) -> None: ...
+    def resize(self, limit: SupportsIndex, /) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __reduce__(self) -> Never: ...
 
 @disjoint_base
 class Event:

@@ -18,7 +18,10 @@ from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
+OWN = {
+    *("IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "ResizableSemaphore"),
+    *("snapshot", "stats"),
+}
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
 NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}
 
