@@ -25,10 +25,11 @@ __all__ = [
     "RWReadContext",
     "RWWriteContext",
     "ReaderWriterLock",
+    "ResizableSemaphore",
     "Semaphore",
     "Stats",
-    "Wait",
     "TimedContext",
+    "Wait",
     "snapshot",
     "stats",
 ]
@@ -218,6 +219,26 @@ class Semaphore:
 class BoundedSemaphore(Semaphore):
     @property
     def _initial_value(self) -> float: ...
+
+@disjoint_base
+class ResizableSemaphore:
+    def __init__(self, limit: SupportsIndex) -> None: ...
+    @property
+    def value(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
+    def acquire(self, n: SupportsIndex = 1, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self, n: SupportsIndex = 1) -> None: ...
+    def resize(self, limit: SupportsIndex, /) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __reduce__(self) -> Never: ...
 
 @disjoint_base
 class Event:

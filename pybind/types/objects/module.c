@@ -98,6 +98,7 @@ locks_exec(PyObject *m)
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
         || (semaphore = add_patchable(m, &ft_semaphore_spec, NULL)) == NULL
         || add_patchable(m, &ft_bounded_semaphore_spec, semaphore) == NULL
+        || add_type(m, &ft_resizable_spec, NULL) == NULL
         || add_patchable(m, &ft_event_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {

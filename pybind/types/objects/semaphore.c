@@ -87,6 +87,12 @@ is_odd(Semaphore *self)
     return FT_UNLIKELY(__atomic_load_n(&self->odd, __ATOMIC_ACQUIRE) != NULL);
 }
 
+static const struct ft_wait_ops *
+ops_of(Semaphore *self)
+{
+    return most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
+}
+
 /* There was no permit. Only now the timeout matters: NULL or None waits without one. */
 static FT_SLOW int
 take_slow(Semaphore *self, bool blocking, PyObject *timeout)
@@ -97,8 +103,7 @@ take_slow(Semaphore *self, bool blocking, PyObject *timeout)
     if (!blocking) {
         return FT_TIMED_OUT;
     }
-    const struct ft_wait_ops *ops = most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
-    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops, &self->permits, timeout);
+    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops_of(self), &self->permits, timeout);
 }
 
 static inline int
@@ -260,7 +265,7 @@ take_within(PyObject *op, int64_t deadline)
         return outcome;
     }
     struct ft_thread *thread = ft_self();
-    return thread == NULL ? FT_FAILED : ft_wait(&ops, &self->permits, thread, deadline);
+    return thread == NULL ? FT_FAILED : ft_wait(ops_of(self), &self->permits, thread, deadline);
 }
 
 FT_WITHIN_METHOD(semaphore_within, take_within, semaphore_exit)

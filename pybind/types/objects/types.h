@@ -13,6 +13,7 @@ extern PyType_Spec ft_lock_spec;
 extern PyType_Spec ft_rlock_spec;
 extern PyType_Spec ft_semaphore_spec;
 extern PyType_Spec ft_bounded_semaphore_spec;
+extern PyType_Spec ft_resizable_spec;
 extern PyType_Spec ft_event_spec;
 extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
