@@ -20,7 +20,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
 OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-REPORTS = {"Holder", "Stats", "Wait"}
+REPORTS = {"Holder", "LockStats", "Stats", "Wait", "lock_stats"}
 NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
@@ -271,7 +271,7 @@ def test_snapshot_over_several_locks(puppets: Any) -> None:
 
 
 def test_arguments() -> None:
-    for function in (stats, snapshot):
+    for function in (stats, snapshot, synchronization.lock_stats):
         with pytest.raises(TypeError):
             function(1)
 
