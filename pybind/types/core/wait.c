@@ -266,9 +266,9 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait);
+    ft_wait_begin(wait);
     enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
-    ft_announce_end(wait->self);
+    ft_wait_end(wait);
     return outcome;
 }
 
@@ -314,9 +314,9 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
 {
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.handed = true;
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
     return outcome;
 }
 
@@ -326,7 +326,7 @@ ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
     wait.handed = true;
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
 }
