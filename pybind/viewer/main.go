@@ -53,12 +53,14 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM) // before anybody is told that they can end it
 	url := "http://" + listener.Addr().String() + "/"
 	fmt.Printf("%s is shown on %s until Ctrl-C\n", file, url)
 	if *python != "" {
 		openBrowser(*python, url)
 	}
-	return serve(listener, pages)
+	return serve(listener, pages, stop)
 }
 
 func listen(port int) (net.Listener, error) {
@@ -72,11 +74,9 @@ func listen(port int) (net.Listener, error) {
 	return listener, nil
 }
 
-// serve answers requests until the process is interrupted or told to end.
-func serve(listener net.Listener, pages http.Handler) error {
+// serve answers requests until a signal comes.
+func serve(listener net.Listener, pages http.Handler, stop <-chan os.Signal) error {
 	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-stop
 		server.Close()

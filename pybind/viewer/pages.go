@@ -65,18 +65,19 @@ func routes(handlers map[string]http.Handler, graph bool) http.Handler {
 }
 
 // trimmed takes out of sight what a page offers and routes does not serve. The elements stay: scripts look for them.
+// An icon keeps browsers from asking for one.
 func trimmed(page http.Handler, graph bool) http.Handler {
 	hidden := "#config, #disasm, #save-dialog, #delete-dialog"
 	if !graph {
 		hidden += ", #graphbtn"
 	}
-	style := []byte("<style>" + hidden + " { display: none !important }</style></head>")
+	head := []byte(`<link rel="icon" href="data:,"><style>` + hidden + " { display: none !important }</style></head>")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &buffered{header: w.Header(), status: http.StatusOK}
 		page.ServeHTTP(answer, r)
 		body := answer.body.Bytes()
 		if strings.HasPrefix(answer.header.Get("Content-Type"), "text/html") {
-			body = bytes.Replace(body, []byte("</head>"), style, 1)
+			body = bytes.Replace(body, []byte("</head>"), head, 1)
 		}
 		w.WriteHeader(answer.status)
 		w.Write(body)

@@ -91,6 +91,12 @@ locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 }
 
 static PyObject *
+locks_load_go(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(ft_golib_load() != NULL);
+}
+
+static PyObject *
 locks_waiting(PyObject *m, PyObject *condition)
 {
     struct ft_module_state *state = PyModule_GetState(m);
@@ -109,6 +115,10 @@ static PyMethodDef functions[] = {
      PyDoc_STR("go_loaded($module, /)\n--\n\n"
                "Return whether the Go library is loaded and may be entered: a lock has been\n"
                "contended, and this is not a child forked after that.")},
+    {"load_go", locks_load_go, METH_NOARGS,
+     PyDoc_STR("load_go($module, /)\n--\n\n"
+               "Load the Go library as the first contention does, and return whether it may be\n"
+               "entered: not where it cannot be loaded, nor in a child forked since it was.")},
     {"waiting", locks_waiting, METH_O,
      PyDoc_STR("waiting($module, condition, /)\n--\n\nReturn how many threads wait for a Condition.")},
     {NULL, NULL, 0, NULL},
