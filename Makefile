@@ -10,7 +10,9 @@ EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization ft_utils.contention
+STUBS := ft_utils.synchronization
+# Packages that bring their types in the code.
+TYPED := ft_utils.contention
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -165,6 +167,8 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@mkdir -p build/empty
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+	@for f in $(FLAVOURS); do echo "types on $$f"; \
+		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
 
 # Both builds at the same time, since the tests wait more than they compute: 3.13 into a file that is shown first, so
 # that the summary of 3.13t is the last line.
