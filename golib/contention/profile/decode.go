@@ -44,6 +44,7 @@ type decoder struct {
 	frames  map[Frame]int
 	locks   map[Lock]int
 	samples map[string]int
+	last    []int // the stack of the sample before; kept for its memory
 }
 
 // text returns a string of the table; "" where there is none of that number.
@@ -118,8 +119,7 @@ func (d *decoder) sample(raw *rawSample) error {
 	if s.Role == Waiter {
 		count, ns = d.recorded(count), d.recorded(ns)
 	}
-	d.stack(&s, raw)
-	into := d.merged(&s)
+	into := d.merged(&s, d.stack(raw))
 	into.Count, into.Ns = add(into.Count, count), add(into.Ns, ns)
 	if s.Role == Waiter {
 		into.Max = max(into.Max, waited)
@@ -179,7 +179,9 @@ func number[T comparable](known map[T]int, what T, list *[]T) int {
 	return index
 }
 
-func (d *decoder) stack(s *Sample, raw *rawSample) {
+// stack returns that of a sample, in memory that the next one gets too.
+func (d *decoder) stack(raw *rawSample) []int {
+	stack := d.last[:0]
 	for _, id := range raw.locations {
 		for _, line := range d.raw.locations[uint64(id)] {
 			f := d.raw.functions[line.function]
@@ -191,22 +193,27 @@ func (d *decoder) stack(s *Sample, raw *rawSample) {
 			if frame == (Frame{Function: noStack}) {
 				continue
 			}
-			s.Stack = append(s.Stack, number(d.frames, frame, &d.out.Frames))
+			stack = append(stack, number(d.frames, frame, &d.out.Frames))
 		}
 	}
+	d.last = stack
+	return stack
 }
 
-// merged returns the sample of the profile that s is a part of.
-func (d *decoder) merged(s *Sample) *Sample {
-	key := make([]byte, 0, 64)
-	for _, n := range append([]int{s.Lock}, s.Stack...) {
-		key = append(strconv.AppendInt(key, int64(n), 36), ' ')
+// merged returns the sample of the profile that s, at that stack, is a part of.
+func (d *decoder) merged(s *Sample, stack []int) *Sample {
+	key := strconv.AppendInt(make([]byte, 0, 256), int64(s.Lock), 36)
+	for _, n := range stack {
+		key = strconv.AppendInt(append(key, ' '), int64(n), 36)
 	}
-	key = append(key, s.Role+" "+s.Side+" "+s.Thread...)
+	for _, part := range []string{s.Role, s.Side, s.Thread} {
+		key = append(append(key, '\n'), part...)
+	}
 	index, found := d.samples[string(key)]
 	if !found {
 		index = len(d.out.Samples)
 		d.samples[string(key)] = index
+		s.Stack = append([]int(nil), stack...)
 		d.out.Samples = append(d.out.Samples, *s)
 	}
 	return &d.out.Samples[index]

@@ -11,6 +11,7 @@ func (p *Profile) Pprof() []byte {
 		strings:   map[string]int64{},
 		functions: map[function]int64{},
 		locations: map[location]int64{},
+		frames:    make([]int64, len(p.Frames)),
 	}
 	e.text("") // the first of the table by the format's rule
 	for _, t := range valueTypes {
@@ -43,6 +44,8 @@ type encoder struct {
 	table     []string
 	functions map[function]int64
 	locations map[location]int64
+	frames    []int64 // the location of each frame, once it is written
+	part      message // the sample that is being written; kept for its memory
 }
 
 type function struct {
@@ -95,30 +98,29 @@ func firstWord(command string) string {
 
 // samples writes a sample for each length of the waits in s; a holder's is not split.
 func (e *encoder) samples(p *Profile, s *Sample) {
-	labels := e.labels(&p.Locks[s.Lock], s)
-	stack := e.stack(p, s)
+	var common message
+	common.numbers(sampleLocation, e.stack(p, s))
+	e.labels(&common, &p.Locks[s.Lock], s)
 	split := []length{{count: s.Count, ns: s.Ns}}
 	if s.Role == Waiter {
 		split = s.lengths()
 	}
 	for _, part := range split {
-		var m message
-		m.numbers(sampleLocation, stack)
-		values := make([]int64, len(valueTypes))
+		m := append(e.part[:0], common...)
+		var values [len(valueTypes)]int64
 		values[column(s)] = p.scaled(s, part.count)
 		values[column(s)+1] = p.scaled(s, part.ns)
-		m.numbers(sampleValue, values)
-		m = append(m, labels...)
+		m.numbers(sampleValue, values[:])
 		if s.Role == Waiter {
-			m.bytes(sampleLabel, e.waited(part.at))
+			e.waited(&m, part.at)
 		}
 		e.out.bytes(profileSample, m)
+		e.part = m
 	}
 }
 
-// labels returns those of s that its parts have in common, as fields of a sample.
-func (e *encoder) labels(l *Lock, s *Sample) message {
-	var all message
+// labels writes those of s that its parts have in common, as fields of a sample.
+func (e *encoder) labels(out *message, l *Lock, s *Sample) {
 	for _, label := range [...]struct{ key, value string }{
 		{labelLock, l.Name},
 		{labelID, "0x" + strconv.FormatInt(l.ID, 16)},
@@ -128,21 +130,20 @@ func (e *encoder) labels(l *Lock, s *Sample) message {
 		{labelRole, s.Role},
 	} {
 		if label.value != "" {
-			var m message
+			m := make(message, 0, 32)
 			m.number(labelKey, e.text(label.key))
 			m.number(labelStr, e.text(label.value))
-			all.bytes(sampleLabel, m)
+			out.bytes(sampleLabel, m)
 		}
 	}
-	return all
 }
 
-func (e *encoder) waited(ns int64) message {
-	var m message
+func (e *encoder) waited(out *message, ns int64) {
+	m := make(message, 0, 32)
 	m.number(labelKey, e.text(labelWaited))
 	m.number(labelNum, ns)
 	m.number(labelNumUnit, e.text("nanoseconds"))
-	return m
+	out.bytes(sampleLabel, m)
 }
 
 // stack returns the numbers of the locations of s, which it writes as they first come.
@@ -152,8 +153,11 @@ func (e *encoder) stack(p *Profile, s *Sample) []int64 {
 	}
 	stack := make([]int64, len(s.Stack))
 	for i, index := range s.Stack {
-		f := &p.Frames[index]
-		stack[i] = e.location(function{qualified(f), f.Function, f.File, f.FirstLine}, f.Line)
+		if e.frames[index] == 0 {
+			f := &p.Frames[index]
+			e.frames[index] = e.location(function{qualified(f), f.Function, f.File, f.FirstLine}, f.Line)
+		}
+		stack[i] = e.frames[index]
 	}
 	return stack
 }

@@ -75,6 +75,9 @@ func (s *rawSample) field(f field) (ok bool) {
 	case sampleValue:
 		s.values, ok = f.list(s.values)
 	case sampleLabel:
+		if s.labels == nil {
+			s.labels = make([]rawLabel, 0, 7) // as many as the encoder writes
+		}
 		var l rawLabel
 		ok = fields(f.b, l.field)
 		s.labels = append(s.labels, l)

@@ -1,5 +1,7 @@
 package profile
 
+import "math/bits"
+
 // message is one of protobuf's, as it is being written. Zeros and empty strings are what a reader takes for granted,
 // and are left out.
 type message []byte
@@ -35,12 +37,17 @@ func (m *message) bytes(field int, b []byte) {
 
 // numbers writes a repeated field.
 func (m *message) numbers(field int, all []int64) {
-	var packed message
-	for _, n := range all {
-		packed.varint(uint64(n))
+	if len(all) == 0 {
+		return
 	}
-	if len(packed) > 0 {
-		m.bytes(field, packed)
+	size := 0
+	for _, n := range all {
+		size += (bits.Len64(uint64(n)|1) + 6) / 7
+	}
+	m.varint(uint64(field)<<3 | wireBytes)
+	m.varint(uint64(size))
+	for _, n := range all {
+		m.varint(uint64(n))
 	}
 }
 
@@ -106,6 +113,9 @@ func fields(b []byte, each func(f field) bool) bool {
 func (f *field) list(all []int64) ([]int64, bool) {
 	if f.b == nil {
 		return append(all, int64(f.n)), true
+	}
+	if all == nil {
+		all = make([]int64, 0, len(f.b))
 	}
 	for b := f.b; len(b) > 0; {
 		n, rest, ok := take(b)
