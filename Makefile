@@ -69,7 +69,7 @@ $(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 
 # --- wheels ----------------------------------------------------------------------------------------------------
 
-SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE) \
+SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE licenses/*.txt) \
 	$(shell find golib pybind ft_utils -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
 	-o -name '*.html' -o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
 

@@ -7,6 +7,7 @@
 Or from within: start() and stop(), or profile() around a block. docs/contention.md says what is recorded.
 """
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -19,6 +20,7 @@ __all__ = ["Profile", "ProfileError", "profile", "start", "stop"]
 
 def start(*, rate: int = 1, minimum: float = 0.0) -> None:
     """Record the contentions of this process: one in *rate*, and only waits of *minimum* seconds and more."""
+    rate, minimum = operator.index(rate), float(minimum)
     if rate < 1:
         raise ValueError(f"the rate is 1 for every contention, n for one in n, and not {rate}")
     if not 0 <= minimum < 1e9:

@@ -1,6 +1,7 @@
 """The command line: python -m ft_utils.contention run | report | view."""
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -104,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     from ft_utils.contention import _report
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a µ or a line of a table gets a ?
     profile = Profile.read(options.file)
     (_report.report_json if options.json else _report.report)(profile, options.by)
     sys.stdout.flush()

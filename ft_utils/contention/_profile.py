@@ -37,7 +37,10 @@ class Profile:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls(json.loads(text))
+        try:
+            return cls(json.loads(text))
+        except ValueError as error:
+            raise ProfileError(f"what was recorded is no JSON: {error}") from None
 
     def to_json(self) -> str:
         return json.dumps(self.data)

@@ -109,8 +109,8 @@ def show(tables: list[Table]) -> None:
             print_plain(table)
     else:
         console = Console()
-        if not console.is_terminal:  # but a file or another program: nothing that rows would have to fit into
-            console.width = 10_000
+        if not console.is_terminal:
+            console.width = 10_000  # a file has no right edge
         print_rich(tables, console)
 
 

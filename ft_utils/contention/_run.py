@@ -40,7 +40,7 @@ class Recording:
             profile = Profile.from_json(_recorder.stop())
             profile.data["command"] = self._command
             profile.write(self._output, self._format)
-        except (ProfileError, RuntimeError) as error:  # the second: the program has ended the recording itself
+        except (ProfileError, RuntimeError) as error:  # the second, if the program has ended the recording itself
             print(f"ft_utils.contention: {error}", file=sys.stderr)
             return
         summary = summarize(profile)
@@ -92,13 +92,7 @@ def script(arguments: list[str]) -> Callable[[], None]:
 def module(arguments: list[str]) -> Callable[[], None]:
     """What runs a module as `python -m MODULE args...` does."""
     name = arguments[0]
-    try:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations is not None:
-            spec = importlib.util.find_spec(name + ".__main__")
-    except (ModuleNotFoundError, ValueError):
-        spec = None
-    if spec is None:
+    if not can_be_run(name):
         raise ProfileError(f"there is no module {name} that can be run")
 
     def run() -> None:
@@ -106,6 +100,21 @@ def module(arguments: list[str]) -> Callable[[], None]:
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
     return run
+
+
+def can_be_run(name: str) -> bool:
+    """Whether there is such a module; the packages that it is in are imported, and may fail in their own words."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return False
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(name + ".__main__")
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            return False
+        raise
+    return spec is not None
 
 
 OURS = (str(Path(__file__).parent), "<frozen runpy>")

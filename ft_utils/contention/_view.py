@@ -30,4 +30,4 @@ def write_page(file: str, output: str) -> None:
     if path.exists() and path.samefile(file):
         raise ProfileError(f"{output} is the profile itself: name another file for the page")
     with replacing(path) as out:
-        out.write(flame_graph(profile, os.path.basename(file)).encode())
+        out.write(flame_graph(profile, os.path.basename(file)).encode("utf-8", "replace"))

@@ -1,5 +1,5 @@
 // Viewer shows a profile as the web pages of pprof, on this machine alone: it is what `python -m ft_utils.contention
-// view` becomes. A program of its own, since the pages are ten megabytes that nobody who does not look shall carry.
+// view` becomes. It is a program of its own: the pages are ten megabytes, and processes that show none do not load them.
 package main
 
 import (

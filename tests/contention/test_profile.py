@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import ft_utils.contention as contention
 from ft_utils import _recorder
 from ft_utils.contention import Profile, ProfileError
 
-from ..support.process import run_isolated
+from ..support.process import TESTS, run_isolated
 from ..support.recording import Recorder
+
+DOCUMENT = TESTS.parent / "docs" / "contention.md"
 
 
 def canonical(profile: Profile) -> list[str]:
@@ -46,6 +49,20 @@ def test_there_and_back(profile: Path, tmp_path: Path) -> None:
     for name in ("command", "start_unix_ns", "duration_ns", "rate", "minimum_ns", "dropped"):
         assert again.data[name] == read.data[name]
     assert Profile.from_json(read.to_json()).data == read.data
+
+
+def test_document_shows_a_profile(tmp_path: Path) -> None:
+    """What docs/contention.md shows of the recorder's JSON is taken and comes back whole."""
+    (text,) = re.findall(r"^```json\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
+    shown = Profile.from_json(text)
+    shown.write(tmp_path / "p")
+    back = Profile.read(tmp_path / "p")
+    holder = next(sample for sample in shown.data["samples"] if sample["role"] == "holder")
+    assert canonical(back) == canonical(Profile(with_defaults(shown.data))) and "histogram" not in holder
+
+
+def with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    return data | {"samples": [{"max_ns": 0, "histogram": []} | sample for sample in data["samples"]]}
 
 
 def test_plain_protobuf_is_read_too(profile: Path, tmp_path: Path) -> None:
@@ -89,10 +106,19 @@ def test_without_a_recorder() -> None:
         contention.start()
 
 
-@pytest.mark.parametrize("options", [{"rate": 0}, {"rate": -1}, {"minimum": -0.1}, {"minimum": float("nan")}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"rate": 0}, {"rate": -1}, {"rate": 1.5}, {"minimum": -0.1}, {"minimum": float("nan")}], ids=str
+)
 def test_wrong_options(recorder: Recorder, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(TypeError if options == {"rate": 1.5} else ValueError):
         contention.start(**options)
+
+
+def test_recorder_that_hands_over_something_else() -> None:
+    with pytest.raises(ProfileError, match="no JSON"):
+        Profile.from_json("nothing")
+    with pytest.raises(ProfileError, match='there is no "duration_ns"'):
+        Profile.from_json('{"start_unix_ns": 1}').write("/nonexistent/p")
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

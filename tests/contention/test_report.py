@@ -74,6 +74,13 @@ def test_tables(profile: Path, rich: bool, by: str) -> None:
     assert "sampled in time" in outcome.out and "Event" in outcome.out
 
 
+@pytest.mark.parametrize("rich", [True, False])
+def test_terminal_without_the_letters(profile: Path, rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    outcome = contention("report", profile) if rich else spawn(["-c", PLAIN, "report", str(profile)], 60)
+    assert outcome.code == 0 and "IntervalLock" in outcome.out and not outcome.err
+
+
 def test_rich_escapes_nothing_and_styles_nothing(profile: Path, tmp_path: Path) -> None:
     """Names that look like rich's markup are shown as they are."""
     pytest.importorskip("rich", reason="rich is not installed")

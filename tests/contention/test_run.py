@@ -162,6 +162,7 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (["/"], "/ cannot be run: is a directory"),
         (["-m", "no.such.module"], "there is no module no.such.module that can be run"),
         (["-m", "xml.dom"], "there is no module xml.dom that can be run"),
+        (["-m", "..x"], "there is no module ..x that can be run"),
         ([], "name a script to run"),
     ],
     ids=lambda value: " ".join(map(str, value)).replace("/", "_") if isinstance(value, list) else None,
@@ -170,6 +171,16 @@ def test_refused(arguments: list[str], sentence: str, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     fails(recorded("run", *arguments), sentence)
     assert not os.listdir(tmp_path)
+
+
+def test_package_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its own imports lack is said by Python, and is not what was asked for."""
+    (tmp_path / "broken").mkdir()
+    program(tmp_path / "broken", "import no_such_dependency", "__init__.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = recorded("run", "-o", tmp_path / "p", "-m", "broken.part")
+    assert outcome.code == 1 and "No module named 'no_such_dependency'" in outcome.err
+    assert not (tmp_path / "p").exists()
 
 
 def test_unknown_option() -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def port_of(address: str) -> int:
 def test_viewer_is_installed() -> None:
     assert os.access(VIEWER, os.X_OK)
     assert VIEWER.read_bytes()[:4] == b"\x7fELF"
+
+
+def test_wheel_stays_small() -> None:
+    """What is installed, packed as in a wheel, is below the 6 MB that a package with a viewer may have."""
+    package = VIEWER.parent
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert VIEWER in files
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 5_900_000
 
 
 def test_serves_this_machine_alone(profile: Path) -> None:

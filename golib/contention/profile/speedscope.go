@@ -1,5 +1,7 @@
 package profile
 
+import "strings"
+
 // Speedscope returns p as JSON for speedscope.app: a profile for each of the three times of pprof's sample types. The
 // format has no labels, so the lock stands as the innermost frame of each stack.
 func (p *Profile) Speedscope() string {
@@ -8,6 +10,7 @@ func (p *Profile) Speedscope() string {
 	w.str("$schema", "https://www.speedscope.app/file-format-schema.json")
 	w.str("exporter", "ft_utils.contention")
 	name := firstWord(p.Command)
+	name = name[strings.LastIndexByte(name, '/')+1:]
 	w.str("name", name)
 	locks := p.lockFrames()
 	w.name("shared").open('{').name("frames").open('[')
