@@ -199,7 +199,7 @@ func (e *encoder) writeLocation(id int64, at location) {
 	e.out.bytes(profileLocation, m)
 }
 
-// qualified returns the name of a function as pprof shall show it, with that of its module, since pprof adds up
+// qualified returns the name of a function as pprof is to show it, with that of its module, since pprof adds up
 // functions of one name. The name alone goes along as the system's: where the two differ, pprof takes neither for a
 // mangled one of C++, as it would <module>.
 func qualified(f *Frame) string {
