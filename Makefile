@@ -23,7 +23,7 @@ TYPED := ft_utils.contention
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make dev        build what has changed straight into .venv/, in seconds (no wheel)'
-	@echo 'make pytest     then run one test: T=tests/test_fork.py or T="-k fork" (F=3.13t for one build)'
+	@echo 'make pytest     then run one test: T=tests/process/test_fork.py or T="-k fork" (F=3.13t for one build)'
 	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
 	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
 	@echo 'make conformance'
@@ -152,10 +152,12 @@ check-go:
 	@go test -tags explore -short -timeout 5m -run Explore ./golib/locks
 
 lint: .venv/3.13/.group-lint
-	@echo 'gofmt, floors, ruff'
+	@echo 'gofmt, clang-format, floors, editorconfig, ruff'
 	@unformatted=$$(gofmt -l golib pybind); test -z "$$unformatted" || \
 		{ echo "gofmt would change: $$unformatted" >&2; exit 1; }
 	@$(PYTHON) scripts/check_floors.py
+	@.venv/3.13/bin/python scripts/check_editorconfig.py
+	@.venv/3.13/bin/clang-format --dry-run --Werror pybind/types/*/*.[ch]
 	@.venv/3.13/bin/ruff check --quiet --output-format=concise .
 
 check-installed: $(INSTALLED)
@@ -220,7 +222,7 @@ endef
 $(foreach f,$(EVERY),$(eval $(call CONFORMANCE_RULE,$f)))
 
 SUITES ?=
-JOBS ?= 2
+JOBS ?= 3
 conformance: $(FLAVOURS:%=.venv/%-conformance/.projects) $(FLAVOURS:%=.venv/%-conformance/.installed)
 	@.venv/$(firstword $(FLAVOURS))-conformance/bin/python scripts/conformance --work build/conformance \
 		--sdists build/conformance/sdists --jobs $(JOBS) --suites '$(SUITES)' \

@@ -54,7 +54,7 @@ def go_extension() -> GoExtension:
     sources = [path for folder in ("golib", "pybind") for path in (ROOT / folder).rglob("*.go")]
     sources = [path for path in sources if VIEWER not in path.parents]
     driver = DRIVER.parent.glob("*.py")
-    return GoExtension("ft_utils._control", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
+    return GoExtension("ft_utils._golib", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
 
 
 def go_program() -> GoProgram:
@@ -64,7 +64,7 @@ def go_program() -> GoProgram:
 
 def load_driver() -> ModuleType:
     """Load pybind/driver/build.py by path: an installed package may have the name `build` too."""
-    spec = importlib.util.spec_from_file_location("ft_utils_control_driver", DRIVER)
+    spec = importlib.util.spec_from_file_location("ft_utils_golib_driver", DRIVER)
     driver = importlib.util.module_from_spec(spec)
     sys.path.append(str(DRIVER.parent))  # for what it imports from beside itself
     sys.modules[spec.name] = driver
@@ -113,7 +113,7 @@ class BuildNative(build_ext):
             if isinstance(ext, GoProgram):
                 driver.build_viewer(output)
             else:
-                driver.build_control(python=sys.executable, output=output, workdir=Path(self.build_temp) / "control")
+                driver.build_library(python=sys.executable, output=output, workdir=Path(self.build_temp) / "golib")
         except driver.BuildError as error:
             raise CompileError(str(error)) from None  # setuptools prints it as one line
 

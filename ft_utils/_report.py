@@ -45,24 +45,24 @@ class Wait(NamedTuple):
     """Whether it has been woken to compete for the lock."""
 
 
-def _control():
-    from ft_utils import _control
+def _reports():
+    from ft_utils import _golib
 
-    return _control
+    return _golib
 
 
 def stats() -> Stats:
     """See ft_utils.synchronization.stats."""
     if not _locks.go_loaded():
         return Stats()
-    return Stats(**json.loads(_control().contention_StatsJSON()))
+    return Stats(**json.loads(_reports().contention_StatsJSON()))
 
 
 def snapshot() -> list[Wait]:
     """See ft_utils.synchronization.snapshot."""
     if not _locks.go_loaded():
         return []
-    waits = json.loads(_control().contention_SnapshotJSON())
+    waits = json.loads(_reports().contention_SnapshotJSON())
     threads = _locks.threads()  # afterwards: a thread has its record before it waits
     return [
         Wait(w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"])

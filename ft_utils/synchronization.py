@@ -26,6 +26,7 @@ __all__ = [
     "BoundedSemaphore",
     "BrokenBarrierError",  # noqa: F822 (see __getattr__)
     "Condition",
+    "DeadlockError",  # noqa: F822
     "Event",
     "IntervalLock",
     "Lock",
@@ -45,6 +46,11 @@ RWLock = ReaderWriterLock
 def __getattr__(name):
     # The exception is threading's own, so that one except clause serves both. Its module takes
     # milliseconds to import, so that waits until somebody asks.
+    if name == "DeadlockError":
+        from ft_utils._deadlock import DeadlockError
+
+        globals()[name] = DeadlockError
+        return DeadlockError
     if name == "BrokenBarrierError":
         from threading import BrokenBarrierError
 
@@ -58,7 +64,7 @@ def stats():
 
     Its counters only grow. They count what the word of a lock could not settle alone; an
     uncontended operation counts nowhere. In a child forked after a contention they are those of the
-    child, which waits by polling and counts nothing. ImportError in a subinterpreter that cannot
+    child, which waits without Go and counts nothing. ImportError in a subinterpreter that cannot
     load the module of counters.
     """
     from ft_utils import _report

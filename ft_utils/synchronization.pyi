@@ -5,6 +5,7 @@ from typing import Any, Literal, Never, Protocol, Self, SupportsFloat, SupportsI
 
 from typing_extensions import disjoint_base
 
+from ft_utils._deadlock import DeadlockError as DeadlockError
 from ft_utils._report import Stats, Wait
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "BoundedSemaphore",
     "BrokenBarrierError",
     "Condition",
+    "DeadlockError",
     "Event",
     "IntervalLock",
     "Lock",

@@ -32,7 +32,7 @@ def main() -> int:
         problems.append("importing ft_utils.synchronization started a thread")
     if gil_enabled() == free_threaded:
         problems.append("importing ft_utils.synchronization changed the state of the GIL")
-    importlib.import_module("ft_utils._control")
+    importlib.import_module("ft_utils._golib")
     if gil_enabled() == free_threaded:
         problems.append("loading the Go library changed the state of the GIL")
     for problem in problems:

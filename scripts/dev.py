@@ -41,6 +41,10 @@ def build_tools(python: str, work: Path) -> Path:
 
 def lay_over(package: Path, installed: Path) -> None:
     """Put the package's files over those that are installed: by renaming, since a process may have them mapped."""
+    built = {path.name for path in package.iterdir()}
+    for path in installed.glob("*.so"):
+        if path.name not in built:
+            path.unlink()  # of another time
     for folder in (package, ROOT / "ft_utils"):
         for path in folder.rglob("*"):
             if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ".html", ""}:

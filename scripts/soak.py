@@ -43,11 +43,16 @@ class Run(NamedTuple):
 
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes that compute, until the end of the block, however it ends."""
+    """So many processes that compute, until the end of the block, however it ends.
+
+    Each in a session of its own, as somebody else's processes are: Linux shares the processors out among sessions
+    first. In one session with them CPython 3.13t hardly moves, as it gives its turn away forty times for each class
+    that it makes (PyMutex yields before it sees that its own thread has the lock).
+    """
     processes = []
     try:
         for _ in range(count):
-            processes.append(subprocess.Popen([sys.executable, "-c", BUSY]))
+            processes.append(subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True))
         yield
         ended = [process.returncode for process in processes if process.poll() is not None]
         if ended:

@@ -6,9 +6,11 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
 
+from .support.family import MODULES
 from .support.threads import Puppet
 
 # FT_UTILS_SEED repeats the random choices of an earlier run.
@@ -25,6 +27,12 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     """Random numbers that depend on the seed and the test alone, not on the tests that ran before."""
     print(f"FT_UTILS_SEED={SEED}")  # shown by pytest when the test fails
     return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture(params=MODULES, ids=lambda module: module.__name__)
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    """The standard library, to show that the suite asks for the standard behaviour, and ours."""
+    return request.param
 
 
 @pytest.fixture

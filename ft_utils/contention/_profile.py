@@ -75,9 +75,9 @@ def ask_go(function: str, text: str) -> str:
             "ft_utils' Go library cannot be used in this process: it was forked after the library was loaded, "
             "or that could not be loaded"
         )
-    from ft_utils import _control  # type: ignore[attr-defined]
+    from ft_utils import _golib  # type: ignore[attr-defined]
 
-    answer: str = getattr(_control, f"contention_{function}")(text)
+    answer: str = getattr(_golib, f"contention_{function}")(text)
     if answer.startswith(_FAILED):
         raise ProfileError(answer.removeprefix(_FAILED))
     return answer

@@ -1,6 +1,6 @@
-// Package contention is the control plane that gopy wraps for Python: it reports what the locks' slow paths
-// have counted, and converts profiles. Every exported function takes strings and returns one, and no error; the
-// driver in pybind/driver refuses anything else.
+// Package contention reports to Python, by way of gopy, what the locks have counted and who waits, and converts
+// profiles. Every exported function takes strings and returns one, and no error; the driver in pybind/driver
+// refuses anything else.
 //
 // The JSON is written by hand: it is all numbers and fixed words, and encoding/json with its reflection
 // would be the largest part of the shared library.

@@ -1,4 +1,4 @@
-// Package garbage collects it in time, where Go is a guest in another program.
+// Package garbage collects garbage in time where Go is a guest in another program.
 //
 // Go's collector starts a thread for each processor when it first runs. A program that only wanted a lock should not
 // have to find a hundred threads more. The locks make no garbage; reports do, so they say how much, and it is

@@ -14,9 +14,9 @@ import "ft_utils/golib/parking"
 //	   n     1     0     the last one has come and runs the action; n wait for it
 //	   0     0     1     broken
 //
-// All changes are made under the bucket's lock. Those who have arrived are the queue's
-// exclusive side, so that they keep their order; those who come while it is full wait on
-// the shared side for the next round.
+// All changes are made under the bucket's lock. Those who have arrived are exclusive
+// waiters, so that they keep their order; those who come while it is full are shared ones
+// and wait for the next round.
 const (
 	BarrierBroken = 1 << 0 // every wait fails until a reset
 	BarrierFull   = 1 << 1 // all have come, the action runs
@@ -24,12 +24,41 @@ const (
 
 const oneArrival = 1 << OwnerShift
 
+// Arrival is what a Barrier tells a waiter that arrives.
+type Arrival int32
+
+// The arrivals.
+const (
+	// Waits: a party that has to wait. Its number, from 0, is in Number; or the number of
+	// parties, for one that waits for the next round.
+	Waits Arrival = iota
+	// Last: the last party. It runs the action and calls Open or Fail with the round,
+	// which is in Number.
+	Last
+	// Broken: the barrier is broken, nobody waits for it.
+	Broken
+)
+
+// Departure is what a Barrier tells a waiter that gives up.
+type Departure int32
+
+// The departures.
+const (
+	// Left: the waiter is in no queue any more.
+	Left Departure = iota
+	// Ended: its wait had ended before, and nothing changed.
+	Ended
+	// Stays: all have come in time, only the action is not done. The waiter sleeps on, and
+	// nothing changed.
+	Stays
+)
+
 // Outcome is what a Barrier tells a waiter whose wait it ended.
 type Outcome uint32
 
 // The outcomes.
 const (
-	Passed  Outcome = iota // all parties came
+	Passed  Outcome = iota // all parties came, and the action is done
 	Failed                 // the barrier was broken or reset
 	Another                // the next round has begun: arrive again
 )
@@ -42,78 +71,66 @@ const (
 type Barrier struct {
 	word    word
 	parties uint64 // constant after construction
-	round   uint64 // rounds begun, under the bucket's lock
+	round   uint64 // the number of this round, from 0; under the bucket's lock
 }
 
-// Arrive is the arrival of w. It answers Park for a party that has to wait, with its
-// number from 0 in Number, or with parties in Number for one that has to wait for the
-// next round; Acquired for the last party, with the round in Number, which runs the
-// action and calls Open or Fail; Withdrawn when the barrier is broken.
-func (b *Barrier) Arrive(w *parking.Waiter) Verdict {
+// Arrive is the arrival of w.
+func (b *Barrier) Arrive(w *parking.Waiter) Arrival {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	s := b.word.load()
 	switch arrived := s >> OwnerShift; {
 	case s&BarrierBroken != 0:
-		return Withdrawn
+		return Broken
 	case s&BarrierFull != 0:
 		w.Number = b.parties
 		q.Push(w, parking.Shared)
-		return Park
+		return Waits
 	case arrived+1 == b.parties:
 		w.Number = b.round
-		b.put(s | BarrierFull)
-		return Acquired
+		b.word.store(s | BarrierFull)
+		return Last
 	default:
-		b.put(s + oneArrival)
+		b.word.store(s + oneArrival)
 		w.Number = arrived
 		q.Push(w, parking.Exclusive)
-		return Park
+		return Waits
 	}
 }
 
-// put changes the word under the bucket's lock, where nobody else changes it.
-func (b *Barrier) put(s uint64) {
-	for !b.word.cas(b.word.load(), s) {
-	}
-}
-
-// Withdraw takes w, which gave up, out of the queue: Withdrawn, or Acquired when its wait
-// had ended before. A party that runs out of time breaks the barrier for all; one that is
-// interrupted just does not count any more. While the action runs all have come in time:
-// Park, and nothing changed.
-func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+// Withdraw takes w, which gave up, out of the queue. A party that runs out of time breaks
+// the barrier for all, unless the action runs; one that is interrupted just does not count
+// any more.
+func (b *Barrier) Withdraw(w *parking.Waiter, why Reason) (Departure, *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+	if why == TimedOut && w.InQueue() && b.word.load()&BarrierFull != 0 {
+		return Stays, nil
 	}
-	if why == TimedOut && b.word.load()&BarrierFull != 0 {
-		return Park, nil
-	}
-	giveUp(q, why)
 	arrived := q.Len(parking.Exclusive)
-	q.Remove(w)
+	if withdraw(q, w, why) {
+		return Ended, nil
+	}
 	if why == TimedOut {
-		return Withdrawn, b.fail(q, BarrierBroken)
+		return Left, b.fail(q, BarrierBroken)
 	}
 	if q.Len(parking.Exclusive) < arrived {
-		b.put(b.word.load() - oneArrival)
+		b.word.store(b.word.load() - oneArrival)
 	}
-	return Withdrawn, nil
+	return Left, nil
 }
 
-// Open ends the round: all who arrived pass. It answers Withdrawn when that round was
-// ended by a Break or Reset meanwhile.
-func (b *Barrier) Open(round uint64) (Verdict, *parking.Waiter) {
+// Open ends the round: all who arrived pass. It answers false, and does nothing, when that
+// round was ended by a Break or Reset meanwhile.
+func (b *Barrier) Open(round uint64) (opened bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&b.word))
 	defer q.Leave()
 	if b.round != round {
-		return Withdrawn, nil
+		return false, nil
 	}
 	b.round++
-	b.put(0)
-	return Acquired, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
+	b.word.store(0)
+	return true, b.end(q, parking.Shared, Another, b.end(q, parking.Exclusive, Passed, nil))
 }
 
 // Fail is Break for the party whose action failed in that round. It does nothing when the
@@ -141,15 +158,16 @@ func (b *Barrier) Reset() *parking.Waiter {
 	return b.fail(q, 0)
 }
 
+// fail ends the round for all who wait and leaves the word s.
 func (b *Barrier) fail(q *parking.Queue, s uint64) *parking.Waiter {
 	b.round++
-	b.put(s)
+	b.word.store(s)
 	return b.end(q, parking.Shared, Failed, b.end(q, parking.Exclusive, Failed, nil))
 }
 
-// end ends the waits of one side and puts them before chain.
-func (b *Barrier) end(q *parking.Queue, side parking.Kind, o Outcome, chain *parking.Waiter) *parking.Waiter {
-	for w := q.Head(side); w != nil; w = q.Head(side) {
+// end ends the waits of one kind and puts them before chain.
+func (b *Barrier) end(q *parking.Queue, k parking.Kind, o Outcome, chain *parking.Waiter) *parking.Waiter {
+	for w := q.Head(k); w != nil; w = q.Head(k) {
 		w.Outcome = uint32(o)
 		q.Remove(w)
 		chain = q.Grant(w, chain)

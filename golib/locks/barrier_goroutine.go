@@ -46,12 +46,12 @@ func (b *GoBarrier) wait(ctx context.Context) (int, error) {
 	w := newSleeper()
 	defer sleepers.Put(w)
 	for {
-		v := b.barrier.Arrive(w)
+		arrival := b.barrier.Arrive(w)
 		number := w.Number
-		switch v {
-		case Withdrawn:
+		switch arrival {
+		case Broken:
 			return 0, ErrBroken
-		case Acquired:
+		case Last:
 			if err := b.complete(ctx, number); err != nil {
 				return 0, err
 			}
@@ -74,8 +74,8 @@ func (b *GoBarrier) wait(ctx context.Context) (int, error) {
 func (b *GoBarrier) sleep(ctx context.Context, w *parking.Waiter) (Outcome, error) {
 	defer w.Forget()
 	if !wokenBefore(ctx, w) {
-		v, chain := b.barrier.Withdraw(w, TimedOut)
-		if v == Withdrawn {
+		departure, chain := b.barrier.Withdraw(w, TimedOut)
+		if departure == Left {
 			parking.Wake(chain)
 			return Failed, context.Cause(ctx)
 		}
@@ -101,9 +101,9 @@ func (b *GoBarrier) complete(ctx context.Context, round uint64) error {
 		}
 	}
 	opens = true
-	v, chain := b.barrier.Open(round)
+	opened, chain := b.barrier.Open(round)
 	parking.Wake(chain)
-	if v != Acquired {
+	if !opened {
 		return ErrBroken // by an Abort or a Reset while the action ran
 	}
 	return nil

@@ -38,8 +38,8 @@ func (s *barrierSim) do(st step) {
 	case actArrive:
 		s.arrive(st.who)
 	case actOpen:
-		v, chain := s.b.Open(s.round[st.who])
-		if v != Acquired && chain != nil {
+		opened, chain := s.b.Open(s.round[st.who])
+		if !opened && chain != nil {
 			panic("a round that is over woke somebody")
 		}
 		a.phase = outside
@@ -66,22 +66,24 @@ func (s *barrierSim) do(st step) {
 func (s *barrierSim) arrive(who int) {
 	a := s.actors[who]
 	arrived := s.b.word.load() >> OwnerShift
-	v := s.b.Arrive(a.w)
-	if v == Withdrawn {
+	arrival := s.b.Arrive(a.w)
+	if arrival == Broken {
 		return
 	}
-	a.after(v, writing, parking.Exclusive)
 	s.round[who], s.number[who] = a.w.Number, a.w.Number
-	switch {
-	case v == Acquired && a.w.Number != s.b.round:
-		panic("the last party was told the wrong round")
-	case v == Park && s.b.word.load()&BarrierFull != 0:
-		a.kind, arrived = parking.Shared, s.b.parties
-		fallthrough
-	case v == Park:
-		if s.number[who] != arrived {
-			panic(fmt.Sprintf("party %d was told number %d", arrived, s.number[who]))
+	if arrival == Last {
+		a.phase = writing
+		if a.w.Number != s.b.round {
+			panic("the last party was told the wrong round")
 		}
+		return
+	}
+	a.phase, a.kind = asleep, parking.Exclusive
+	if s.b.word.load()&BarrierFull != 0 {
+		a.kind, arrived = parking.Shared, s.b.parties
+	}
+	if arrival != Waits || s.number[who] != arrived {
+		panic(fmt.Sprintf("party %d was told %d, number %d", arrived, arrival, s.number[who]))
 	}
 }
 
@@ -97,13 +99,13 @@ func (s *barrierSim) goOn(who int) {
 
 func (s *barrierSim) withdraw(who int, why Reason) {
 	a := s.actors[who]
-	v, chain := s.b.Withdraw(a.w, why)
-	if v == Park { // all have come: it sleeps on
+	departure, chain := s.b.Withdraw(a.w, why)
+	if departure == Stays {
 		return
 	}
 	a.settleOwn()
 	s.deliver(chain)
-	if v == Acquired && why == TimedOut {
+	if departure == Ended && why == TimedOut {
 		s.goOn(who)
 		return
 	}
@@ -235,10 +237,10 @@ func (m *barrierModel) arrive(a int) {
 
 func (m *barrierModel) end(passed, broken bool) {
 	m.full, m.broken, m.runner = false, broken, none
-	for side := range m.queue {
-		for len(m.queue[side]) > 0 {
-			a := m.queue[side][0]
-			m.again[a] = passed && side == int(parking.Shared)
+	for kind := range m.queue {
+		for len(m.queue[kind]) > 0 {
+			a := m.queue[kind][0]
+			m.again[a] = passed && kind == int(parking.Shared)
 			m.serve(a)
 		}
 	}

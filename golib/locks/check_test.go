@@ -77,7 +77,7 @@ func rwRow(s uint64) (string, uint64) {
 // woken counts the notified waiters of a key by their kind.
 type woken [2]int
 
-// checkQueue is what both locks ask of a queue.
+// checkQueue is what IntervalLock and ReaderWriterLock ask of a queue.
 func checkQueue(q *parking.Queue, notified woken, free bool) error {
 	if n := notified[parking.Exclusive]; n > 1 || (q.Notified() != nil) != (n == 1) {
 		return fmt.Errorf("%d waiters are notified, the queue knows %v", n, q.Notified())

@@ -9,17 +9,17 @@ import "ft_utils/golib/parking"
 //	│       0       │parked│
 //	└───────────────┴──────┘
 //
-// Parked: somebody waits to be notified. It changes under the bucket's lock only; who
-// finds the word 0 has nobody to notify.
+// Parked: somebody waits to be notified. It changes under the bucket's lock only. A caller
+// that finds the word 0 has nobody to notify.
 //
 // To notify a waiter whose lock is one of ours is to move it into that lock's queue: it
-// sleeps on until the lock is its own (wait morphing). So notifying all wakes nobody who
-// would only queue again.
+// sleeps on until the lock is its own (wait morphing). So nobody is woken only to queue
+// again.
 const ConditionParked = 1 << 0 // somebody is queued
 
 // Condition is the queue of a condition variable. The lock that goes with it is the
-// caller's business: it holds it in Enlist and the notifications. It is the policy;
-// goroutines use a [GoCondition].
+// caller's business: the caller holds it in Enlist, and should in the notifications. It is
+// the policy; goroutines use a [GoCondition].
 type Condition struct {
 	word word
 }
@@ -32,21 +32,19 @@ func (c *Condition) Enlist(w *parking.Waiter) {
 	q.Push(w, parking.Exclusive)
 }
 
-// Withdraw takes w, which gave up, out of the queue: Withdrawn. It answers Acquired when w
-// was notified before, by a grant or by being moved into the queue of its lock.
-func (c *Condition) Withdraw(w *parking.Waiter, why Reason) Verdict {
+// Withdraw takes w, which gave up, out of the queue. It answers whether w was notified
+// before, by a grant or by being moved into the queue of its lock: then nothing changes.
+func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
-	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+	if w.Key.Load() != keyOf(&c.word) || withdraw(q, w, why) {
+		return true
 	}
-	giveUp(q, why)
-	q.Remove(w)
 	c.settle(q)
-	return Withdrawn
+	return false
 }
 
-// settle clears parked when nobody waits any more.
+// settle writes into the word whether somebody is queued still.
 func (c *Condition) settle(q *parking.Queue) {
 	if q.Len(parking.Exclusive) == 0 {
 		c.word.cas(ConditionParked, 0)
@@ -69,9 +67,9 @@ func (c *Condition) Notify(n uint64) *parking.Waiter {
 	return first
 }
 
-// NotifyInto moves up to n waiters, in order of arrival, to the end of the queue of l, the
-// lock that the caller holds. It returns whom to wake: nobody, unless somebody else has
-// released the caller's lock meanwhile.
+// NotifyInto moves up to n waiters, in order of arrival, to the end of the queue of l, their
+// lock. It returns whom to wake: those that are set aside, whose wait it ends instead, and
+// one waiter of l when l is free. That is nobody, as a rule.
 func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 	from, to := lot.EnterBoth(keyOf(&c.word), keyOf(&l.word))
 	defer parking.LeaveBoth(from, to)
@@ -86,24 +84,24 @@ func (c *Condition) NotifyInto(l *IntervalLock, n uint64) *parking.Waiter {
 		}
 	}
 	c.settle(from)
-	chain := l.refresh(to)
+	chain := l.send(to)
 	if chain == nil {
 		return aside
 	}
-	chain.WakeNext = aside // refresh wakes one at most
+	chain.WakeNext = aside // send wakes one at most
 	return chain
 }
 
-// Aside is called for w before its thread runs signal handlers, staying queued. It
-// answers Park: from now on a notification ends the wait of w but does not move it, lest
-// it be handed the lock while a handler runs that may take the same lock. It answers
-// Acquired when w was notified before: the handlers have to wait.
-func (c *Condition) Aside(w *parking.Waiter) Verdict {
+// Aside is called for w before its thread runs signal handlers while it stays queued. From
+// now on a notification ends the wait of w but does not move it: w must not be handed the
+// lock while a handler runs that may take the same lock. It answers false, and changes
+// nothing, when w was notified before: the handlers have to wait.
+func (c *Condition) Aside(w *parking.Waiter) (aside bool) {
 	q := lot.Enter(keyOf(&c.word))
 	defer q.Leave()
 	if w.Key.Load() != keyOf(&c.word) || w.State.Load() == parking.Granted {
-		return Acquired
+		return false
 	}
 	w.SetAside()
-	return Park
+	return true
 }

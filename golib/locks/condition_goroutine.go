@@ -107,7 +107,7 @@ func (c *GoCondition) waitWoken(ctx context.Context) error {
 func (c *GoCondition) unlockEnlisted(w *parking.Waiter) {
 	unlocked := false
 	defer func() {
-		if !unlocked && c.condition.Withdraw(w, Looking) == Acquired {
+		if !unlocked && c.condition.Withdraw(w, Looking) {
 			parking.Wake(c.condition.Notify(1)) // pass it on: this wait never was one
 		}
 	}()
@@ -121,7 +121,7 @@ func (c *GoCondition) sleep(ctx context.Context, w *parking.Waiter) (woken bool,
 	if wokenBefore(ctx, w) {
 		return true, nil
 	}
-	if c.condition.Withdraw(w, TimedOut) != Withdrawn {
+	if c.condition.Withdraw(w, TimedOut) {
 		return false, nil
 	}
 	w.Forget()

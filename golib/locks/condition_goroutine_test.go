@@ -36,13 +36,13 @@ func eachLocker(t *testing.T, test func(t *testing.T, l sync.Locker)) {
 	}
 }
 
-// TestStressCondition passes numbers through a queue of one place. Consumers that give up
+// TestStressCondition passes numbers through a queue that holds one. Consumers that give up
 // come again, so a notification that is lost hangs it.
 func TestStressCondition(t *testing.T) {
 	eachLocker(t, func(t *testing.T, l sync.Locker) {
 		filled, emptied := NewCondition(l), NewCondition(l)
 		const producers, consumers, each = 3, 3, 300
-		place, sum := 0, 0 // guarded by the lock
+		item, sum := 0, 0 // guarded by the lock
 		together(t, producers+consumers, func(i int, r *rand.Rand) {
 			mine, other := filled, emptied
 			if i < producers {
@@ -50,13 +50,13 @@ func TestStressCondition(t *testing.T) {
 			}
 			for k := range each {
 				l.Lock()
-				for (place != 0) == (i < producers) {
+				for (item != 0) == (i < producers) {
 					stressWait(t, mine, r)
 				}
 				if i < producers {
-					place = k + 1
+					item = k + 1
 				} else {
-					sum, place = sum+place, 0
+					sum, item = sum+item, 0
 				}
 				if r.IntN(8) == 0 {
 					other.NotifyAll()
@@ -66,7 +66,7 @@ func TestStressCondition(t *testing.T) {
 				l.Unlock()
 			}
 		})
-		if want := producers * each * (each + 1) / 2; sum != want || place != 0 {
+		if want := producers * each * (each + 1) / 2; sum != want || item != 0 {
 			t.Errorf("consumed %d, not %d", sum, want)
 		}
 		nobodyLeft(t, &filled.condition.word)

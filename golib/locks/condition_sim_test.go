@@ -7,7 +7,7 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// yield is how the C side releases the lock of one that goes to sleep next.
+// yield is how C releases the lock of one that goes to sleep next.
 func (l *IntervalLock) yield(id uint64) *parking.Waiter {
 	for {
 		if l.word.cas(id<<OwnerShift, 0) {
@@ -72,8 +72,8 @@ func (s *conditionSim) do(st step) {
 		a.consume()
 		s.retake(st.who)
 	case st.act == actGiveUp && s.enlisted(a):
-		if v := s.c.Withdraw(a.w, TimedOut); (v == Acquired) != (a.tokens == 1) {
-			panic(fmt.Sprintf("verdict %d with %d wake-ups", v, a.tokens))
+		if notified := s.c.Withdraw(a.w, TimedOut); notified != (a.tokens == 1) {
+			panic(fmt.Sprintf("notified: %v, with %d wake-ups", notified, a.tokens))
 		}
 		a.settleOwn()
 		s.retake(st.who)
@@ -133,13 +133,13 @@ func (c *Condition) checkEntered(q *parking.Queue) error {
 	return nil
 }
 
-// look shows those who wait for a notification as the other side of the lock.
+// look shows those who wait for a notification as shared waiters of the lock.
 func (s *conditionSim) look() view {
 	v := s.view(&s.l.word)
 	v.Queues = [2][]uint64{}
 	for _, x := range lot.Snapshot() {
-		side := flag(x.Key == keyOf(&s.c.word), 1)
-		v.Queues[side] = append(v.Queues[side], x.ID)
+		kind := flag(x.Key == keyOf(&s.c.word), uint64(parking.Shared))
+		v.Queues[kind] = append(v.Queues[kind], x.ID)
 	}
 	return v
 }

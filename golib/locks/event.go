@@ -13,7 +13,7 @@ import "ft_utils/golib/parking"
 //	 0    0     clear, nobody waits
 //	 0    1     clear, somebody waits
 //	 1    0     set
-//	 1    1     never: setting lets all go who wait
+//	 1    1     never: setting lets all waiters go
 //
 // Parked changes under the bucket's lock only. Without it, a compare-and-swap may set a
 // word without parked, and clear a word that is set.
@@ -55,19 +55,22 @@ func (e *Event) Await(w *parking.Waiter) Verdict {
 }
 
 // Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw.
-func (e *Event) Withdraw(w *parking.Waiter, why Reason) Verdict {
+func (e *Event) Withdraw(w *parking.Waiter, why Reason) (served bool) {
 	q := lot.Enter(keyOf(&e.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired
+	if withdraw(q, w, why) {
+		return true
 	}
-	giveUp(q, why)
-	q.Remove(w)
+	e.settle(q)
+	return false
+}
+
+// settle writes into the word whether somebody is queued still. It was parked, so nobody
+// else changes it.
+func (e *Event) settle(q *parking.Queue) {
 	if q.Len(parking.Shared) == 0 {
-		// A word with parked is changed by nobody else.
-		e.word.cas(EventParked, 0)
+		e.word.store(0)
 	}
-	return Withdrawn
 }
 
 // Set sets the event and returns those who waited for it.

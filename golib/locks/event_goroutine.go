@@ -66,7 +66,7 @@ func (e *GoEvent) waitSlow(ctx context.Context) error {
 type eventWait struct{ e *Event }
 
 func (p eventWait) contend(w *parking.Waiter) Verdict { return p.e.Await(w) }
-func (p eventWait) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p eventWait) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.e.Withdraw(w, why), nil
 }
 

@@ -41,18 +41,18 @@ func (b *exploredBarrier) perform(th *thread, op string) {
 	}
 }
 
-// arrive is one round of the C side's wait_until.
+// arrive is one round of wait_for_all() in C.
 func (b *exploredBarrier) arrive(th *thread, op string) Outcome {
 	th.at("arrive")
 	mine := &b.round[th.w.ID-FirstID]
-	v := b.Arrive(th.w)
+	arrival := b.Arrive(th.w)
 	*mine = int(b.Barrier.round)
 	th.pause(always) // C reads the number after it has left the bucket
 	number := th.w.Number
-	switch v {
-	case Withdrawn:
+	switch arrival {
+	case Broken:
 		return Failed
-	case Acquired:
+	case Last:
 		b.complete(th, op, number)
 		return Passed
 	}
@@ -61,17 +61,16 @@ func (b *exploredBarrier) arrive(th *thread, op string) Outcome {
 	case byToken:
 		th.tokens--
 	case byTime:
-		v, chain := b.Withdraw(th.w, TimedOut)
-		if v == Withdrawn {
+		departure, chain := b.Withdraw(th.w, TimedOut)
+		if departure == Left {
 			th.release(chain)
 			return Failed
 		}
-		th.at("late", number) // Park: all have come, it sleeps on
+		th.at("late", number)
 		th.pause(when(func() bool { return th.tokens > 0 }))
 		th.tokens--
 	case bySignal:
-		v, _ := b.Withdraw(th.w, Interrupted)
-		if v == Acquired {
+		if departure, _ := b.Withdraw(th.w, Interrupted); departure == Ended {
 			th.at("interrupted")
 			th.pause(when(func() bool { return th.tokens > 0 }))
 			th.tokens--
@@ -104,8 +103,8 @@ func (b *exploredBarrier) complete(th *thread, op string, round uint64) {
 		th.release(b.Fail(round))
 		return
 	}
-	v, chain := b.Open(round)
-	if v == Acquired {
+	opened, chain := b.Open(round)
+	if opened {
 		b.opened[round] = true
 		b.numbers[round] = append(b.numbers[round], b.parties-1)
 	}

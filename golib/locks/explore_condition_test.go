@@ -76,7 +76,7 @@ func (x *exploredCondition) leave(th *thread) {
 	}
 }
 
-// wait is the C side's wait_until.
+// wait is wait_until() in C.
 func (x *exploredCondition) wait(th *thread, other int) {
 	th.at("wait")
 	x.c.Enlist(th.w)
@@ -96,7 +96,7 @@ func (x *exploredCondition) wait(th *thread, other int) {
 			v = x.Contend(th.w)
 		}
 	} else {
-		given := x.c.Withdraw(th.w, TimedOut) == Acquired
+		given := x.c.Withdraw(th.w, TimedOut)
 		moved = given && !x.enlisted(th)
 		th.at("gave up", number(given), number(moved))
 		if given && !moved {

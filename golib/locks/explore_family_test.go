@@ -20,9 +20,9 @@ import (
 type semaphorePolicy struct{ m *Semaphore }
 
 func (p semaphorePolicy) contend(w *parking.Waiter) Verdict { return p.m.Contend(w) }
-func (p semaphorePolicy) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	if v, chain := p.m.withdraw(w, why); chain == nil {
-		return v, nil
+func (p semaphorePolicy) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	if served, chain := p.m.withdraw(w, why); chain == nil {
+		return served, nil
 	}
 	panic("the end of a wait for one permit let others go")
 }
@@ -85,7 +85,7 @@ func (m *exploredSemaphore) share(x *world, b []byte) []byte {
 	return b
 }
 
-// checkWorld finds every permit in one place.
+// checkWorld finds every permit once.
 func (m *exploredSemaphore) checkWorld(x *world) error {
 	n := int(m.word.v >> OwnerShift)
 	for i, th := range x.threads {
@@ -140,7 +140,7 @@ func TestExploreWeightedSemaphore(t *testing.T) {
 type eventPolicy struct{ e *Event }
 
 func (p eventPolicy) contend(w *parking.Waiter) Verdict { return p.e.Await(w) }
-func (p eventPolicy) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p eventPolicy) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.e.Withdraw(w, why), nil
 }
 

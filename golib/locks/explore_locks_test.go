@@ -19,7 +19,7 @@ import (
 //	naps  from now on it naps where it may
 //	tick  the interval passes
 //
-// What the C side does inline is done inline here.
+// What C does inline is done inline here.
 
 // ways are what may end a sleep.
 const (
@@ -69,7 +69,7 @@ func (th *thread) deliver(chain *parking.Waiter) {
 	}
 }
 
-// wait is the waiting loop of the C side. It says whether the lock was acquired.
+// wait is the waiting loop of C. It says whether the lock was acquired.
 func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 	th.way = other
 	for v == Park || v == Nap {
@@ -96,13 +96,13 @@ func (th *thread) wait(p policy, v Verdict, other int, grab func()) bool {
 			v = p.contend(th.w)
 			continue
 		}
-		verdict, chain := p.withdraw(th.w, map[int]Reason{byTime: TimedOut, bySignal: Interrupted}[way])
-		th.at("withdrawn", idsOf(chain, uint64(verdict))...)
+		served, chain := p.withdraw(th.w, map[int]Reason{byTime: TimedOut, bySignal: Interrupted}[way])
+		th.at("withdrawn", idsOf(chain, number(served))...)
 		th.deliver(chain)
 		th.settleOwed()
-		if verdict == Acquired || way == byTime {
+		if served || way == byTime {
 			th.w.Forget()
-			return verdict == Acquired
+			return served
 		}
 		th.way = byToken
 		th.at("back")
@@ -149,9 +149,10 @@ func (l exploredInterval) perform(th *thread, op string) {
 	case "cede":
 		if th.holding == writing {
 			th.holding = outside
-			v, chain := l.CedeTo(th.w)
-			th.deliver(chain)
-			th.wait(l.IntervalLock, v, byToken, func() {})
+			if ceded, chain := l.CedeTo(th.w); ceded {
+				th.deliver(chain)
+				th.wait(l.IntervalLock, Park, byToken, func() {})
+			}
 			th.hold(writing)
 		}
 	case "naps":
@@ -209,8 +210,8 @@ func (p exploredRead) contend(w *parking.Waiter) Verdict {
 	return v
 }
 
-func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why)
+func (p exploredRead) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	return p.l.Withdraw(w, why)
 }
 
 func (l exploredRW) read(th *thread, other int) bool {

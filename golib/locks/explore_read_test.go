@@ -10,8 +10,8 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// The read path of the C side (pybind/types/rwread.c, and rwlock.c that calls it), each of
-// its atomic accesses one step, with the real slow paths behind it. A thread has one slot:
+// The read path of C (pybind/types/locks/rwread.c, and rwlock.c that calls it), each of its
+// atomic accesses one step, with the real slow paths behind it. A thread has one slot:
 // there is one lock. Reads-to-bias is left out: the programs say when it is 0.
 //
 //	read        read-locks and waits    read-bias  … and biases after a counted read
@@ -43,7 +43,7 @@ const (
 	flaws
 )
 
-// swap, add, clearBits and put are the other atomic operations of C.
+// update is any other atomic operation of C; swap, add and and are such.
 func (w *word) update(f func(uint64) uint64) uint64 {
 	beforeAccess()
 	old := w.v
@@ -74,7 +74,7 @@ func (l *exploredReads) theWord() *word         { return &l.word }
 func (l *exploredReads) tag(th *thread) *word   { return &l.tags[th.w.ID-FirstID] }
 func (l *exploredReads) nested(th *thread) *int { return &l.depth[th.w.ID-FirstID] }
 
-// publish is ft publish().
+// publish is publish().
 func (l *exploredReads) publish(th *thread) bool {
 	tag := l.tag(th)
 	if l.bug == checksFirst {
@@ -173,7 +173,7 @@ func (l *exploredReads) uncount(th *thread) {
 	for {
 		th.at("uncount")
 		s := l.word.load()
-		if s>>OwnerShift == 1 && !freeable(s) {
+		if s>>OwnerShift == 1 && !plain(s) {
 			th.at("release")
 			th.release(l.ReleaseRead())
 			return
@@ -225,7 +225,7 @@ func (l *exploredReads) countPublished(th *thread) {
 	}
 }
 
-// biasedWriter is the writers' side with what C does at Retry.
+// biasedWriter is the write side with what C does at Retry.
 type biasedWriter struct {
 	l  *exploredReads
 	th *thread
@@ -240,8 +240,8 @@ func (p biasedWriter) contend(w *parking.Waiter) Verdict {
 	}
 }
 
-func (p biasedWriter) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.l.WithdrawWrite(w, why)
+func (p biasedWriter) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	return p.l.Withdraw(w, why)
 }
 
 // write is ft_rw_write().

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// frame is a place where the search chose.
+// frame is a point where the search chose.
 type frame struct {
 	all  []choice
 	next int

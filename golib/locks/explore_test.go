@@ -91,11 +91,11 @@ func (th *thread) note(v uint64) {
 	th.seen = maphash.Comparable(seed, [2]uint64{th.seen, v})
 }
 
-// at replaces what the thread has observed by what it still knows of it: the place in its
+// at replaces what the thread has observed by what it still knows of it: the point in its
 // program and the values of its variables there. The more is forgotten, the more states
 // are one.
-func (th *thread) at(place string, variables ...uint64) {
-	th.seen = maphash.String(seed, place)
+func (th *thread) at(point string, variables ...uint64) {
+	th.seen = maphash.String(seed, point)
 	th.note(uint64(th.site)<<8 | uint64(th.way))
 	for _, v := range variables {
 		th.note(v)

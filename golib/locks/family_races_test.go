@@ -20,7 +20,7 @@ func TestFamilyRaces(t *testing.T) {
 		make  func() sim
 		trace string
 		want  string
-		queue []uint64 // of the exclusive side; of a condition's lock
+		queue []uint64 // the exclusive waiters; of a condition's lock
 		word  uint64
 	}{
 		{"a permit goes to the longest, not to one that runs", semaphore, "A:take B:take C:give D:try",
@@ -130,7 +130,7 @@ func TestFamilyRaces(t *testing.T) {
 }
 
 // TestConditionWithdrawMoved asks the condition for one that sits in the lock's queue by
-// now, or holds the lock: it answers Acquired and touches nothing.
+// now, or holds the lock: it says so and touches nothing.
 func TestConditionWithdrawMoved(t *testing.T) {
 	useLot(t, nil)
 	for _, trace := range []string{
@@ -141,8 +141,8 @@ func TestConditionWithdrawMoved(t *testing.T) {
 		s := newConditionSim(2, 100, false)
 		drive(t, s, trace)
 		before, parked := s.look(), lot.Counters()
-		if v := s.c.Withdraw(s.actors[0].w, TimedOut); v != Acquired {
-			t.Errorf("%s: verdict %d", trace, v)
+		if !s.c.Withdraw(s.actors[0].w, TimedOut) {
+			t.Errorf("%s: withdrawn", trace)
 		}
 		if after := s.look(); outcome(after) != outcome(before) || after.Word != before.Word || lot.Counters() != parked {
 			t.Errorf("%s: %+v became %+v", trace, before, after)
@@ -167,9 +167,9 @@ func TestSemaphoreBounds(t *testing.T) {
 	} {
 		var m Semaphore
 		m.word.cas(0, c.permits*onePermit)
-		v, chain := m.Release(c.n, c.most)
-		if got := m.word.load(); got != c.want*onePermit || chain != nil || (v == Acquired) != (c.want != c.permits) {
-			t.Errorf("%d and %d of %d: verdict %d, word %#x", c.permits, c.n, c.most, v, got)
+		released, chain := m.Release(c.n, c.most)
+		if got := m.word.load(); got != c.want*onePermit || chain != nil || released != (c.want != c.permits) {
+			t.Errorf("%d and %d of %d: released %v, word %#x", c.permits, c.n, c.most, released, got)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func TestFastPathsInline(t *testing.T) {
 		"(*IntervalLock).Lock", "(*IntervalLock).TryLock", "(*IntervalLock).Unlock",
 		"(*ReaderWriterLock).Lock", "(*ReaderWriterLock).TryLock", "(*ReaderWriterLock).Unlock", "(*ReaderWriterLock).TryRLock",
 		"(*Semaphore).take", "(*GoEvent).IsSet", "(*GoEvent).Set", "(*GoEvent).Clear",
-		"(*word).load", "(*word).cas",
+		"(*word).load", "(*word).store", "(*word).cas",
 	} {
 		if !strings.Contains(string(out), "can inline "+f+"\n") {
 			t.Errorf("%s does not inline", f)

@@ -16,32 +16,33 @@ import (
 //	owner parked woken handoff
 //	  0     0      0      0     free
 //	  id    0      0      0     held, nobody waits
-//	  id    1      0      0     held; release notifies the longest waiter
-//	  id    1      1      0     held; a notified waiter is on its way: release just frees
+//	  id    1      0      0     held; release notifies the longest waiter, or hands over
+//	  id    1      1      0     held; a notified waiter is on its way: release need not ask
 //	  id    1      0      1     held; release hands over to the longest waiter
 //	  0     1      1      0     free; a notified waiter is on its way, anybody may barge
 //	 otherwise                  never
 //
-// The owner changes from 0 by anybody's compare-and-swap, and to 0 by the
-// owner's, in C or Go, without the bucket's lock, but only in the rows without
-// judgement: a word without flags, or parked and woken without handoff. The flags
-// change under the bucket's lock only, together with the queue that they stand
-// for (flags below says how).
+// The flags change under the bucket's lock only, together with the queue that they
+// stand for (flags below says how). Without it, a compare-and-swap in C or Go may put
+// an owner into a word that has none, and take the owner out in the rows without
+// judgement: a word without flags, or parked and woken without handoff. There a release
+// may ask for judgement all the same. C does now and then, since the notified waiter may
+// be long in coming (pybind/types/core/pace.h).
 //
 // A lock that is handed over directly costs a context switch for each release;
 // one that lets running threads barge starves the sleeping ones. So release lets
-// them barge until the longest waiter has been the longest for a turn (turn below:
+// them barge until the longest waiter has been the longest for a turn (turn in locks.go:
 // the interval, or less where many wait), then it hands over: after Go's sync.Mutex
 // (normal and starving mode), with the bound made the lock's own parameter. With n
 // waiting, nobody waits longer than n turns and one critical section of each. An
 // interval of 0 hands over always: strict first come, first served.
 //
-// The notified waiter finds the lock taken again where one thread is at it all the time.
-// To be notified anew at the next release would cost that thread a system call each time;
-// so the waiter naps and looks again by itself, until its turn.
+// Where one thread is at the lock all the time, the notified waiter finds it taken again.
+// To notify it anew at the next release would cost that thread a system call each time. So
+// a waiter that can nap does, and looks again by itself, until its turn.
 const (
 	IntervalParked  = 1 << 0 // somebody is queued
-	IntervalWoken   = 1 << 1 // the queue's head was notified and will come
+	IntervalWoken   = 1 << 1 // a queued waiter was notified and will come
 	IntervalHandoff = 1 << 2 // the queue's head is to be served next
 
 	IntervalFlags = IntervalParked | IntervalWoken | IntervalHandoff
@@ -79,6 +80,8 @@ func (l *IntervalLock) flags(q *parking.Queue) uint64 {
 	return l.flagsWith(q, q.Notified() != nil)
 }
 
+// flagsWith is what the word has to say of a queue that is not empty; woken says whether
+// a notified waiter is on its way.
 func (l *IntervalLock) flagsWith(q *parking.Queue, woken bool) uint64 {
 	f := uint64(IntervalParked)
 	if woken {
@@ -90,16 +93,14 @@ func (l *IntervalLock) flagsWith(q *parking.Queue, woken bool) uint64 {
 	return f
 }
 
-// held writes the flags of the queue into the word while the owner, the one on
-// whose behalf this runs, cannot change.
-func (l *IntervalLock) held(q *parking.Queue, owner uint64) {
-	for s := l.word.load(); !l.word.cas(s, owner<<OwnerShift|l.flags(q)); {
-		s = l.word.load()
-	}
+// settle writes the flags of the queue into the word, below the owner on whose behalf
+// this runs.
+func (l *IntervalLock) settle(q *parking.Queue, owner uint64) {
+	l.word.store(owner<<OwnerShift | l.flags(q))
 }
 
 // Contend takes the lock for w, or queues it. It is also what a woken waiter
-// calls: it learns whether the lock was handed to it, or tells that its own
+// calls: it learns that the lock was handed to it, or tells that its own
 // compare-and-swap took it, or goes back to sleep in its place.
 func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 	q := lot.Enter(keyOf(&l.word))
@@ -117,21 +118,24 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := l.word.load()
-		owner := s >> OwnerShift
+		free := s>>OwnerShift == 0
 		// Only one that was notified can have taken the word itself. Another finds its
 		// own id there when it waits for a lock that it holds, for somebody to release.
-		claimed := owner == w.ID && q.Notified() == w
-		if owner == 0 {
-			if !l.word.cas(s, s|w.ID<<OwnerShift) {
-				continue
-			}
-			claimed = true
-		}
-		if claimed {
+		mine := q.Notified() == w && s>>OwnerShift == w.ID
+		switch {
+		case mine:
+			q.Remove(w)
+			l.settle(q, w.ID) // it alone may release
+			w.Forget()
+			return Acquired
+		case free && !l.word.cas(s, w.ID<<OwnerShift|l.flagsWithout(q, w)):
+			continue
+		case free:
+			// From now on any thread may release, where that is allowed: the word has all
+			// of its flags already, and is not written here again.
 			if w.InQueue() {
 				q.Remove(w)
 			}
-			l.held(q, w.ID)
 			w.Forget()
 			return Acquired
 		}
@@ -144,7 +148,7 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 // park queues w, provided that the word is still s, held by another. Owner and
 // flags change in one step: an owner that releases later sees the flags and comes
 // through the bucket's lock; one that released before makes this fail. A notified
-// waiter that is not due naps instead; then nothing changes.
+// waiter that can nap and is not due does that instead, and nothing changes.
 func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Verdict, done bool) {
 	notified := q.Notified()
 	if notified == w {
@@ -158,37 +162,27 @@ func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Ve
 	if !l.word.cas(s, s&^flagsMask|f) {
 		return Park, false
 	}
-	if notified == w {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Exclusive)
-	}
+	q.Park(w, parking.Exclusive)
 	return Park, true
 }
 
-// Withdraw takes w, which gave up, out of the queue. It answers Acquired when the
-// lock had been handed to w before. The state of w stays as it was, so that the
+// Withdraw takes w, which gave up, out of the queue. It answers whether w had been
+// served before: then it holds the lock. The state of w stays as it was, so that the
 // caller can tell whether a wake-up is still owed to it: consume it, then call
-// Forget, or Contend again to wait on in the old place.
-func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+// Forget, or Contend again to wait on in the old place. A waiter that has tried the word
+// itself asks Contend what became of it before it may withdraw.
+func (l *IntervalLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+	if withdraw(q, w, why) {
+		return true, nil
 	}
-	notified := q.Notified() == w
-	q.Remove(w)
-	if notified && l.Owner() == w.ID { // its own compare-and-swap took it
-		l.held(q, w.ID)
-		return Acquired, nil
-	}
-	giveUp(q, why)
-	return Withdrawn, l.refresh(q)
+	return false, l.send(q)
 }
 
-// refresh writes the flags of the queue into the word, whoever holds the lock. When
-// nobody does and nobody is on his way, it sends the longest waiter.
-func (l *IntervalLock) refresh(q *parking.Queue) (chain *parking.Waiter) {
+// send writes the flags of the queue into the word, whoever holds the lock. When nobody
+// does, and no waiter is on its way, it notifies the longest.
+func (l *IntervalLock) send(q *parking.Queue) (chain *parking.Waiter) {
 	for {
 		s := l.word.load()
 		if s>>OwnerShift == 0 && q.Notified() == nil && q.Len(parking.Exclusive) > 0 {
@@ -223,22 +217,22 @@ func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, ch
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
-	handOver := head != nil && (yields || l.due(q))
+	hand := head != nil && (yields || l.due(q))
 	for {
 		s := l.word.load()
 		if s>>OwnerShift != owner {
 			return false, nil
 		}
 		var next uint64
-		if handOver {
-			next = head.ID<<OwnerShift | l.flagsBehind(q)
+		if hand {
+			next = head.ID<<OwnerShift | l.flagsWithout(q, head)
 		} else if head != nil {
 			next = l.flagsWith(q, true)
 		}
 		if !l.word.cas(s, next) {
 			continue
 		}
-		if handOver {
+		if hand {
 			q.Remove(head)
 			return true, q.Grant(head, nil)
 		}
@@ -249,40 +243,44 @@ func (l *IntervalLock) releaseFrom(owner uint64, yields bool) (released bool, ch
 	}
 }
 
-// flagsBehind is what flags will be once the head has left the queue. Another than the
-// head may have been notified: the head can have come back into an older place.
-func (l *IntervalLock) flagsBehind(q *parking.Queue) uint64 {
+// flagsWithout is what flags will be once w has left the queue, if it is in it. Another
+// than the head may have been notified: the head may have come back into an older place.
+func (l *IntervalLock) flagsWithout(q *parking.Queue, w *parking.Waiter) uint64 {
+	if !w.InQueue() {
+		return l.flags(q)
+	}
 	if q.Len(parking.Exclusive) == 1 {
 		return 0
 	}
 	f := uint64(IntervalParked)
-	if w := q.Notified(); w != nil && w != q.Head(parking.Exclusive) {
+	if n := q.Notified(); n != nil && n != w {
 		f |= IntervalWoken
 	}
-	if l.interval == 0 {
+	if l.interval == 0 || q.Due && q.Head(parking.Exclusive) != w {
 		f |= IntervalHandoff
 	}
 	return f
 }
 
+// handOver makes head the owner, for an owner that gives the lock up.
 func (l *IntervalLock) handOver(q *parking.Queue, head *parking.Waiter) *parking.Waiter {
 	q.Remove(head)
-	l.held(q, head.ID)
+	l.settle(q, head.ID)
 	return q.Grant(head, nil)
 }
 
 // CedeTo hands the lock of its owner to the longest waiter and queues w, the
-// owner, as the last. It answers Acquired, and does nothing, when nobody waits.
-func (l *IntervalLock) CedeTo(w *parking.Waiter) (Verdict, *parking.Waiter) {
+// owner, as the last. It answers false, and does nothing, when nobody waits.
+func (l *IntervalLock) CedeTo(w *parking.Waiter) (ceded bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
 	head := q.Head(parking.Exclusive)
 	if head == nil {
-		return Acquired, nil
+		return false, nil
 	}
 	q.Count().Cedes++
 	q.Push(w, parking.Exclusive)
-	return Park, l.handOver(q, head)
+	return true, l.handOver(q, head)
 }
 
 // Owner is the id of the holder, 0 when the lock is free.

@@ -9,7 +9,7 @@ import (
 // IntervalLock for goroutines; the policy is that of interval.go.
 
 func (l *IntervalLock) contend(w *parking.Waiter) Verdict { return l.Contend(w) }
-func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (l *IntervalLock) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return l.Withdraw(w, why)
 }
 
@@ -105,9 +105,13 @@ func (l *IntervalLock) Cede() {
 		return
 	}
 	w := newSleeper()
-	v, chain := l.CedeTo(w)
+	ceded, chain := l.CedeTo(w)
+	if !ceded {
+		sleepers.Put(w)
+		return
+	}
 	parking.Wake(chain)
-	_ = sleep(nil, l, w, v)
+	_ = sleep(nil, l, w, Park)
 }
 
 // Poll cedes when the turn of the longest waiter has come. (A goroutine's Lock does

@@ -84,8 +84,10 @@ func (s *intervalSim) do(st step) {
 		s.deliver(s.l.Release())
 	case actCede:
 		s.mustOwn(w)
-		v, chain := s.l.CedeTo(w)
-		a.after(v, writing, parking.Exclusive)
+		ceded, chain := s.l.CedeTo(w)
+		if ceded {
+			a.phase, a.kind = asleep, parking.Exclusive
+		}
 		s.deliver(chain)
 	default:
 		s.doWaiting(a, st.act)
@@ -116,10 +118,10 @@ func (s *intervalSim) doWaiting(a *actor, act action) {
 		if act == actPause {
 			why, next = Interrupted, paused
 		}
-		v, chain := s.l.Withdraw(a.w, why)
+		served, chain := s.l.Withdraw(a.w, why)
 		a.settleOwn()
 		s.deliver(chain)
-		if v == Acquired {
+		if served {
 			next = writing
 		}
 		if next != paused {

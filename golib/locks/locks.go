@@ -27,7 +27,7 @@
 // A lock is one word. A caller that finds it free takes it with one compare-and-swap,
 // inline, in Go or in C. Everything that needs judgement is an operation of the
 // policy file: it runs under the lock of the word's bucket in the parking lot,
-// re-checks the word, answers with a [Verdict] and names the waiters to wake. It
+// re-checks the word, says what became of it and names the waiters to wake. It
 // never blocks. So the same policy serves goroutines, which sleep on channels,
 // and Python threads, which sleep in C. Contend, Withdraw and the other methods that
 // take or return a waiter are such operations, and [Semaphore], [Event], [Condition] and
@@ -47,7 +47,7 @@ import (
 	"ft_utils/golib/parking"
 )
 
-// Verdict is the answer of an operation that a waiter asked for.
+// Verdict is what a waiter that contends is told.
 type Verdict int32
 
 // The verdicts.
@@ -56,15 +56,13 @@ const (
 	Acquired Verdict = iota
 	// Park: the caller is queued; it sleeps until it is woken.
 	Park
-	// Withdrawn: the caller is in no queue any more and holds nothing.
-	Withdrawn
-	// Retry: the word is in a state that only the C side can end (a revocation
-	// of read bias); it does so and asks again.
+	// Retry: the word is in a state that only C can end (read bias, or its
+	// revocation). C does so and asks again.
 	Retry
 	// Nap: the caller stays in the queue as one that is on its way; it sleeps for a short
 	// time by the clock, or until it is woken, and asks again.
 	Nap
-	// Granted: the caller, who napped, holds the lock, and is owed the wake-up that came
+	// Granted: the caller, which napped, holds the lock, and is owed the wake-up that came
 	// with it.
 	Granted
 )
@@ -96,11 +94,11 @@ func turn(interval int64, n int) int64 {
 	return max(interval/int64(n), min(interval, minTurn))
 }
 
-// lot is the parking lot of all locks; tests put a smaller one in its place.
+// lot is the parking lot of all locks; tests replace it by a smaller one.
 var lot = parking.Default
 
-// OwnerShift is where the owner's id or the number of readers starts in a word:
-// below it there is room for eight flags.
+// OwnerShift is where a word's upper part starts: the owner's id, or the number of
+// readers, permits or parties. Below it there is room for eight flags.
 const OwnerShift = 8
 
 // flagsMask covers the flags of a word.
@@ -115,8 +113,8 @@ const anonymous = 1
 const FirstID = anonymous + 1
 
 // keyOf is the key of a lock in the lot: the address of its word. So a lock must not
-// move, and stacks do: the assignment, which never happens, makes the compiler place
-// every lock on the heap.
+// move, and stacks do: the assignment, which never happens, makes the compiler put every
+// lock on the heap.
 func keyOf(w *word) uintptr {
 	if w == nil {
 		pinned = w
@@ -131,11 +129,18 @@ var ids atomic.Uint64
 
 func init() { ids.Store(anonymous) }
 
-func giveUp(q *parking.Queue, why Reason) {
+// withdraw takes w, which gives up, out of the queue, unless it has been granted what it
+// waits for: then it is in no queue any more.
+func withdraw(q *parking.Queue, w *parking.Waiter, why Reason) (granted bool) {
+	if w.State.Load() == parking.Granted {
+		return true
+	}
 	switch why {
 	case TimedOut:
 		q.Count().Timeouts++
 	case Interrupted:
 		q.Count().Interrupts++
 	}
+	q.Remove(w)
+	return false
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // model is the reference that random traces are compared with: what the documents
-// promise, on plain slices, with no thought of concurrency. Places in the queue are
-// kept by arrival.
+// promise, on plain slices, with no thought of concurrency. Places in the queue follow
+// the order of arrival.
 type model struct {
 	interval int64
 	clock    int64
@@ -23,7 +23,7 @@ type model struct {
 	writer  int // actor, or none
 	readers int
 	queue   [2][]int // actors in order of arrival
-	woken   int      // actor on the exclusive side, or none
+	woken   int      // exclusive actor, or none
 	naps    int      // of the woken one
 	mayNap  bool
 	due     bool
@@ -31,7 +31,7 @@ type model struct {
 
 	arrived []int   // by actor; 0: not waiting
 	since   []int64 // by actor: when it arrived
-	coming  []bool  // by actor: a notified one of the shared side
+	coming  []bool  // by actor: notified, of the shared ones
 	head    []int64 // by actor: when it became the longest exclusive waiter; 0: not yet
 	phases  []phase
 	kinds   []parking.Kind
@@ -126,7 +126,7 @@ func (m *model) notifyReaders() {
 	}
 }
 
-// baton says whether somebody is on his way whom a release may leave the lock to.
+// baton says whether a release may leave the lock to an actor that is on its way.
 func (m *model) baton() bool {
 	on := m.woken != none
 	if m.waiting(parking.Exclusive) == 0 {

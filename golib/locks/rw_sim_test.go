@@ -23,7 +23,7 @@ func newRWSim(actors int) *rwSim {
 func (l *ReaderWriterLock) inlineUnlock() bool {
 	for {
 		s := l.word.load()
-		if !freeable(s) {
+		if !plain(s) {
 			return false
 		}
 		if l.word.cas(s, s&RWQueueFlags) {
@@ -35,7 +35,7 @@ func (l *ReaderWriterLock) inlineUnlock() bool {
 func (l *ReaderWriterLock) inlineRUnlock() bool {
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && !freeable(s) {
+		if s>>OwnerShift == 1 && !plain(s) {
 			return false
 		}
 		if l.word.cas(s, s-oneReader) {
@@ -143,18 +143,14 @@ func (s *rwSim) doWaiting(a *actor, act action) {
 }
 
 func (s *rwSim) withdraw(a *actor, why Reason, next phase) {
-	var v Verdict
-	var chain *parking.Waiter
 	held := writing
 	if a.kind == parking.Shared {
 		held = reading
-		v, chain = s.l.WithdrawRead(a.w, why)
-	} else {
-		v, chain = s.l.WithdrawWrite(a.w, why)
 	}
+	served, chain := s.l.Withdraw(a.w, why)
 	a.settleOwn()
 	s.deliver(chain)
-	if v == Acquired {
+	if served {
 		next = held
 	}
 	if next != paused {

@@ -33,23 +33,24 @@ import "ft_utils/golib/parking"
 // bias nor revoking; take the writer out, or a reader that is the last, when there are no
 // flags, or woken without handoff and owed; take out a reader that is not the last.
 //
-// Bias and revoking belong to the C side (BRAVO, Dice and Kogan, USENIX ATC 2019):
-// set from a word with no writer and no flags, and cleared before anybody can park.
+// Bias and revoking belong to C (BRAVO, Dice and Kogan, USENIX ATC 2019): set from a
+// word with no writer and no flags, and cleared before anybody can park.
 // Go keeps them and answers Retry to a writer that meets them.
 //
 // A waiting writer keeps new readers out, and writers go before readers that wait. As
-// with IntervalLock nobody is given the lock in his sleep at first: a release notifies
-// the next writer, or all readers when no writer waits, and they compete with those
-// that run. Whoever sleeps with the lock holds up all others for a context switch, they
-// go to sleep in their turn, and soon every operation costs one: eight threads that
-// write one time in ten are 200 times as fast for it (make bench ROWS=mix).
+// with IntervalLock, nobody is given the lock asleep at first: a release notifies the
+// next writer, or all readers when no writer waits, and they compete with those that run.
+// One that is given the lock asleep holds up all others for a context switch. They go to
+// sleep in their turn, and soon every operation costs one: eight threads that write one
+// time in ten are 200 times as fast without that (make bench ROWS=mix).
 //
 // Two bounds keep the competition fair. A writer that has been the longest for a turn
-// (turn below) is handed the lock. Readers that have waited for minTurn are let in by the
-// next release when no writer waits. A release that lets writers go ahead of readers that
-// have waited for rwInterval makes them owed: the next release of a writer lets them in,
-// together (after phase-fair locks, Brandenburg and Anderson, 2010). It makes no difference
-// whether one of the queued writers got the lock in between, for they may all give up.
+// (turn in locks.go) is handed the lock. Readers that have waited for minTurn are let in
+// by the next release when no writer waits. A release that lets writers go ahead of
+// readers that have waited for rwInterval makes them owed: the next release of a writer
+// lets them in, together (after phase-fair locks, Brandenburg and Anderson, 2010). It
+// makes no difference whether one of the queued writers got the lock in between, since
+// they may all give up.
 const (
 	RWWritersParked = 1 << 0 // a writer is queued
 	RWReadersParked = 1 << 1 // a reader is queued
@@ -71,6 +72,9 @@ const RWPlain = 1<<0 | 1<<RWWoken | 1<<(RWWoken|RWWritersParked) | 1<<(RWWoken|R
 
 // rwInterval bounds how long those who run go before those who wait.
 const rwInterval = int64(DefaultInterval)
+
+// plain says whether the last holder may leave a word without judgement.
+func plain(s uint64) bool { return RWPlain>>(s&RWQueueFlags)&1 != 0 }
 
 // oneReader is what a reader adds to the word.
 const oneReader = 1 << OwnerShift
@@ -109,14 +113,13 @@ func (l *ReaderWriterLock) flags(q *parking.Queue) uint64 {
 	return f
 }
 
-// settle writes the flags of the queue into the word while upper and writer cannot
-// change: the caller's side holds the lock, or gives it up in this step.
+// settle writes the flags of the queue into the word, below the holder on whose behalf
+// this runs, or 0: nobody else changes the word meanwhile.
 func (l *ReaderWriterLock) settle(q *parking.Queue, holder uint64) {
-	for s := l.word.load(); !l.word.cas(s, holder|l.flags(q)); {
-		s = l.word.load()
-	}
+	l.word.store(holder | l.flags(q))
 }
 
+// writerWord is the word of a writer, without the flags of the queue.
 func writerWord(id uint64) uint64 { return id<<OwnerShift | RWWriter }
 
 // open says whether a new reader may join: no writer, and none that waits.
@@ -169,18 +172,13 @@ func (l *ReaderWriterLock) joined(q *parking.Queue, w *parking.Waiter) (chain *p
 // flags change in one step, as in IntervalLock.park.
 func (l *ReaderWriterLock) parkReader(q *parking.Queue, w *parking.Waiter, s uint64) bool {
 	f := s | RWReadersParked
-	queued := w.InQueue() // then it was notified
-	if queued && s&RWWritersParked == 0 && q.NotifiedShared() == 1 {
-		f &^= RWWoken
+	if w.InQueue() && s&RWWritersParked == 0 && q.NotifiedShared() == 1 {
+		f &^= RWWoken // it was the last that was notified
 	}
 	if !l.word.cas(s, f) {
 		return false
 	}
-	if queued {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Shared)
-	}
+	q.Park(w, parking.Shared)
 	return true
 }
 
@@ -189,8 +187,7 @@ func (l *ReaderWriterLock) parkReader(q *parking.Queue, w *parking.Waiter, s uin
 func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	state := w.State.Load()
-	if state == parking.Granted {
+	if w.State.Load() == parking.Granted {
 		w.Forget()
 		return Acquired
 	}
@@ -199,7 +196,7 @@ func (l *ReaderWriterLock) ContendWrite(w *parking.Waiter) Verdict {
 	}
 	for {
 		s := l.word.load()
-		mine := state == parking.Notified && s&^uint64(RWQueueFlags) == writerWord(w.ID)
+		mine := q.Notified() == w && s&^uint64(RWQueueFlags) == writerWord(w.ID)
 		switch {
 		case s&(RWBias|RWRevoking) != 0:
 			return Retry
@@ -254,25 +251,19 @@ func (l *ReaderWriterLock) parkWriter(q *parking.Queue, w *parking.Waiter, s uin
 	if !l.word.cas(s, f) {
 		return false
 	}
-	if notified == w {
-		q.Requeue(w)
-	} else {
-		q.Push(w, parking.Exclusive)
-	}
+	q.Park(w, parking.Exclusive)
 	return true
 }
 
-// WithdrawRead takes the reader w, which gave up, out of the queue; see
-// IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawRead(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+// Withdraw takes w, a reader or a writer that gave up, out of the queue, and lets in those
+// whom it kept out; see IntervalLock.Withdraw.
+func (l *ReaderWriterLock) Withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&l.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+	if withdraw(q, w, why) {
+		return true, nil
 	}
-	giveUp(q, why)
-	q.Remove(w)
-	return Withdrawn, l.letIn(q)
+	return false, l.send(q)
 }
 
 // refresh writes the flags of the queue into the word, whoever holds it.
@@ -282,27 +273,10 @@ func (l *ReaderWriterLock) refresh(q *parking.Queue) {
 	}
 }
 
-// WithdrawWrite takes the writer w, which gave up, out of the queue, and lets in
-// those whom it kept out; see IntervalLock.Withdraw.
-func (l *ReaderWriterLock) WithdrawWrite(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
-	q := lot.Enter(keyOf(&l.word))
-	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired, nil
-	}
-	if w.State.Load() == parking.Notified && l.word.load()&^uint64(RWQueueFlags) == writerWord(w.ID) { // its own compare-and-swap took it
-		l.took(q, w)
-		return Acquired, nil
-	}
-	giveUp(q, why)
-	q.Remove(w)
-	return Withdrawn, l.letIn(q)
-}
-
-// letIn is called after somebody left the queue without the lock: it sends the next
-// writer when the word is free and no writer on its way to it, and the queued readers when
-// no writer is left to keep them out.
-func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
+// send writes the flags of the queue into the word, whoever holds it, after somebody left
+// the queue without the lock. It notifies the next writer when the word is free and no
+// writer is on its way, and the queued readers when no writer is left to keep them out.
+func (l *ReaderWriterLock) send(q *parking.Queue) (chain *parking.Waiter) {
 	for {
 		s := l.word.load()
 		if chain == nil {
@@ -321,9 +295,8 @@ func (l *ReaderWriterLock) letIn(q *parking.Queue) (chain *parking.Waiter) {
 	}
 }
 
-// pass gives up a word that its caller holds alone, so that nobody else changes its upper
-// part: to those whose turn it is if they have waited for the interval, else to whoever
-// comes first, and sends them.
+// pass gives up a word that its caller holds alone, so that nobody else changes it: to
+// those whose turn it is if they have waited long enough, else to whoever comes first.
 func (l *ReaderWriterLock) pass(q *parking.Queue) (chain *parking.Waiter) {
 	writer := q.Head(parking.Exclusive)
 	switch {
@@ -359,6 +332,7 @@ func (l *ReaderWriterLock) admit(q *parking.Queue, holders uint64) *parking.Wait
 	return q.GrantTaken(taken)
 }
 
+// handOver makes the longest waiting writer the holder.
 func (l *ReaderWriterLock) handOver(q *parking.Queue, writer *parking.Waiter) *parking.Waiter {
 	q.Remove(writer)
 	l.overtaken(q)
@@ -373,8 +347,8 @@ func (l *ReaderWriterLock) ReleaseRead() *parking.Waiter {
 	defer q.Leave()
 	for {
 		s := l.word.load()
-		if s>>OwnerShift == 1 && s&RWWritersParked != 0 && !freeable(s) {
-			return l.pass(q) // the word is ours alone: the parked writer keeps readers out
+		if s>>OwnerShift == 1 && s&RWWritersParked != 0 && !plain(s) {
+			return l.pass(q) // nobody else changes the word: the parked writer keeps readers out
 		}
 		if l.word.cas(s, s-oneReader) {
 			return nil

@@ -17,13 +17,13 @@ func (p readSide) contend(w *parking.Waiter) Verdict {
 	parking.Wake(chain)
 	return v
 }
-func (p readSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.l.WithdrawRead(w, why)
+func (p readSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	return p.l.Withdraw(w, why)
 }
 
 func (p writeSide) contend(w *parking.Waiter) Verdict { return p.l.ContendWrite(w) }
-func (p writeSide) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
-	return p.l.WithdrawWrite(w, why)
+func (p writeSide) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
+	return p.l.Withdraw(w, why)
 }
 
 // TryRLock takes a read lock when no writer has the lock or waits for it, and says
@@ -73,7 +73,7 @@ func (l *ReaderWriterLock) RUnlock() {
 		if n == 0 || s&RWWriter != 0 {
 			panic("locks: RUnlock of a ReaderWriterLock that nobody reads")
 		}
-		if n == 1 && !freeable(s) {
+		if n == 1 && !plain(s) {
 			parking.Wake(l.ReleaseRead())
 			return
 		}
@@ -134,7 +134,7 @@ func (l *ReaderWriterLock) unlockSlow() {
 		if s&RWWriter == 0 {
 			panic("locks: Unlock of a ReaderWriterLock that nobody writes")
 		}
-		if !freeable(s) {
+		if !plain(s) {
 			parking.Wake(l.ReleaseWrite())
 			return
 		}
@@ -143,9 +143,6 @@ func (l *ReaderWriterLock) unlockSlow() {
 		}
 	}
 }
-
-// freeable says whether the last holder may leave without judgement.
-func freeable(s uint64) bool { return RWPlain>>(s&RWQueueFlags)&1 != 0 }
 
 // DowngradeLock turns the write lock into a read lock with no writer in between. It
 // panics when nobody writes.

@@ -18,9 +18,9 @@ import "ft_utils/golib/parking"
 //
 // Permits are handed over in order of arrival: a semaphore guards a pool rather than a few
 // instructions, so a convoy costs little, and nobody starves. A waiter that wants many
-// holds up those behind it, who would starve it otherwise. Only C's waiters withdraw for a
-// moment and come back into an old place, and each of them wants one permit: a parked word
-// of theirs has none.
+// holds up those behind it, which would starve it otherwise. Only waiters in C withdraw for
+// a moment and come back into an old place, and each of them wants one permit: a parked
+// word of theirs has none.
 const SemaphoreParked = 1 << 0 // somebody is queued
 
 // SemaphoreMost is the largest number of permits.
@@ -66,41 +66,39 @@ func (m *Semaphore) contendFor(w *parking.Waiter, n uint64) Verdict {
 }
 
 // Withdraw takes w, which gave up, out of the queue; see IntervalLock.Withdraw. It is for
-// waiters for one permit: to those behind them nothing can be handed, as there is nothing.
-func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) Verdict {
-	v, _ := m.withdraw(w, why)
-	return v
+// waiters that want one permit: while they wait there is none to hand to those behind them.
+func (m *Semaphore) Withdraw(w *parking.Waiter, why Reason) (served bool) {
+	served, _ = m.withdraw(w, why)
+	return served
 }
 
 // withdraw takes w, which gave up, out of the queue, and returns those behind it that need
 // not wait any more.
-func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (v Verdict, chain *parking.Waiter) {
+func (m *Semaphore) withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
-	if w.State.Load() == parking.Granted {
-		return Acquired, nil
+	if withdraw(q, w, why) {
+		return true, nil
 	}
-	giveUp(q, why)
-	q.Remove(w)
-	return Withdrawn, m.hand(q, m.word.load()>>OwnerShift)
+	return false, m.hand(q, m.word.load()>>OwnerShift)
 }
 
-// Release adds n permits, unless there would be more than most, and hands them to those
-// who wait longest. It answers Acquired when it did, Retry when there would be too many.
-func (m *Semaphore) Release(n, most uint64) (v Verdict, chain *parking.Waiter) {
+// Release adds n permits and hands them to those who wait longest. It answers false, and
+// changes nothing, when there would be more than most.
+func (m *Semaphore) Release(n, most uint64) (released bool, chain *parking.Waiter) {
 	q := lot.Enter(keyOf(&m.word))
 	defer q.Leave()
 	for {
 		s := m.word.load()
 		permits := s >> OwnerShift
 		if permits > most || n > most-permits {
-			return Retry, nil
+			return false, nil
 		}
 		if s&SemaphoreParked != 0 {
-			return Acquired, m.hand(q, permits+n)
+			return true, m.hand(q, permits+n)
 		}
 		if m.word.cas(s, s+n*onePermit) {
-			return Acquired, nil
+			return true, nil
 		}
 	}
 }
@@ -116,13 +114,19 @@ func (m *Semaphore) hand(q *parking.Queue, permits uint64) *parking.Waiter {
 		w.WakeNext = nil
 		*last, last = w, &w.WakeNext
 	}
-	next := permits * onePermit
-	if q.Len(parking.Exclusive) > 0 {
-		next |= SemaphoreParked
-	}
-	m.word.cas(m.word.load(), next)
+	m.settle(q, permits)
 	for w := first; w != nil; w = w.WakeNext {
 		q.Grant(w, w.WakeNext)
 	}
 	return first
+}
+
+// settle writes into a parked word, which nobody else changes, what permits are left and
+// whether somebody is queued still.
+func (m *Semaphore) settle(q *parking.Queue, permits uint64) {
+	s := permits * onePermit
+	if q.Len(parking.Exclusive) > 0 {
+		s |= SemaphoreParked
+	}
+	m.word.store(s)
 }

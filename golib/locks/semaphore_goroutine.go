@@ -103,7 +103,7 @@ func (m *GoSemaphore) acquire(ctx context.Context, n uint64) error {
 type semaphoreWait struct{ m *Semaphore }
 
 func (p semaphoreWait) contend(w *parking.Waiter) Verdict { return p.m.contendFor(w, w.Number) }
-func (p semaphoreWait) withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter) {
+func (p semaphoreWait) withdraw(w *parking.Waiter, why Reason) (bool, *parking.Waiter) {
 	return p.m.withdraw(w, why)
 }
 
@@ -117,23 +117,18 @@ func (m *GoSemaphore) Release(n int) error {
 		permits := s >> OwnerShift
 		switch {
 		case s&SemaphoreParked != 0:
-			v, chain := m.semaphore.Release(add, m.most)
+			released, chain := m.semaphore.Release(add, m.most)
 			parking.Wake(chain)
-			return refused(v)
+			if !released {
+				return ErrTooManyPermits
+			}
+			return nil
 		case permits > m.most || add > m.most-permits:
 			return ErrTooManyPermits
 		case m.semaphore.word.cas(s, s+add*onePermit):
 			return nil
 		}
 	}
-}
-
-// refused is the error that stands for the answer of Semaphore.Release.
-func refused(v Verdict) error {
-	if v == Acquired {
-		return nil
-	}
-	return ErrTooManyPermits
 }
 
 // Permits is the number of permits that can be taken; it may be outdated at once.

@@ -27,8 +27,7 @@ func (m *Semaphore) give(n, most uint64) (given bool, chain *parking.Waiter) {
 		case permits > most || n > most-permits:
 			return false, nil
 		case s&SemaphoreParked != 0:
-			v, chain := m.Release(n, most)
-			return v == Acquired, chain
+			return m.Release(n, most)
 		case m.word.cas(s, (permits+n)<<OwnerShift):
 			return true, nil
 		}
@@ -172,18 +171,18 @@ func (s *semaphoreSim) give(who int, n uint64) {
 
 func (s *semaphoreSim) withdraw(a *actor, why Reason, next phase) {
 	if s.weighted {
-		v, chain := s.m.withdraw(a.w, why)
-		a.withdrawn(v, reading, next)
+		served, chain := s.m.withdraw(a.w, why)
+		a.withdrawn(served, reading, next)
 		s.deliver(chain)
 		return
 	}
 	a.withdrawn(s.m.Withdraw(a.w, why), reading, next)
 }
 
-// withdrawn puts an actor that gave up where the verdict says.
-func (a *actor) withdrawn(v Verdict, held, next phase) {
+// withdrawn puts an actor that gave up into the phase that the answer says.
+func (a *actor) withdrawn(served bool, held, next phase) {
 	a.settleOwn()
-	if v == Acquired {
+	if served {
 		next = held
 	}
 	if next != paused {

@@ -11,7 +11,7 @@ import (
 // A simulation drives a lock's policy with waiters that nobody runs: every step is
 // one whole operation of one actor, so that a trace is a list of steps and can be
 // replayed, compared with a model, or searched exhaustively. The actors do inline
-// what the C side does inline.
+// what C does inline.
 
 // phase is what an actor is doing between two steps.
 type phase int
@@ -89,16 +89,16 @@ type step struct {
 
 func (s step) String() string { return fmt.Sprintf("%c:%v", 'A'+s.who, s.act) }
 
-// simulation is what the two locks' simulations share.
+// simulation is what the locks' simulations share.
 type simulation struct {
 	actors []*actor
 	lot    *parking.Lot
 	clock  int64
-	shared bool // the lock has a shared side
+	shared bool // the lock has shared waiters
 }
 
-// useLot puts a lot with one bucket, so that all keys collide, in the place of the
-// process's, and gives it the clock.
+// useLot replaces the process's lot by one with one bucket, so that all keys collide, and
+// gives it the clock.
 func useLot(tb testing.TB, now func() int64) {
 	before, naps := lot, parking.MostNaps
 	lot = parking.NewLot(1, now)
@@ -129,7 +129,7 @@ func (s *simulation) deliver(chain *parking.Waiter) {
 }
 
 // settleOwn takes the wake-up that a withdrawn or served actor is still owed, as
-// every waiting side must before it uses its waiter again.
+// every thread must before it uses its waiter again.
 func (a *actor) settleOwn() {
 	owed := 0
 	if a.w.State.Load() != parking.Queued {
@@ -280,8 +280,8 @@ func (s *simulation) checkWaiters() error {
 // useLotOf puts back the lot of a simulation that was made before another.
 func useLotOf(tb testing.TB, s sim) {
 	before := lot
-	lot = s.place()
+	lot = s.ownLot()
 	tb.Cleanup(func() { lot = before })
 }
 
-func (s *simulation) place() *parking.Lot { return s.lot }
+func (s *simulation) ownLot() *parking.Lot { return s.lot }

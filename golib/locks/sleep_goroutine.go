@@ -22,7 +22,7 @@ func newSleeper() *parking.Waiter {
 // policy is what waiting needs of a lock.
 type policy interface {
 	contend(w *parking.Waiter) Verdict
-	withdraw(w *parking.Waiter, why Reason) (Verdict, *parking.Waiter)
+	withdraw(w *parking.Waiter, why Reason) (served bool, chain *parking.Waiter)
 }
 
 // sleep waits until w, which v says is parked, has the lock or ctx is done.
@@ -53,14 +53,14 @@ func wokenBefore(ctx context.Context, w *parking.Waiter) bool {
 }
 
 func giveUpSleep(ctx context.Context, p policy, w *parking.Waiter) error {
-	v, chain := p.withdraw(w, TimedOut)
+	served, chain := p.withdraw(w, TimedOut)
 	parking.Wake(chain) // first: w's own wake-up may take its time
 	if w.State.Load() != parking.Queued {
 		<-w.Ready() // it is owed and on its way
 	}
 	w.Forget()
 	sleepers.Put(w)
-	if v == Acquired {
+	if served {
 		return nil
 	}
 	return context.Cause(ctx)

@@ -15,7 +15,7 @@ type sim interface {
 	look() view
 	name() string
 	row() (string, uint64)
-	place() *parking.Lot
+	ownLot() *parking.Lot
 }
 
 // replay makes a simulation and takes it through a trace.

@@ -46,7 +46,7 @@ func TestWithdraw(t *testing.T) {
 		make  func() sim
 		trace string
 		want  string
-		queue []uint64 // of the exclusive side
+		queue []uint64 // the exclusive waiters
 	}{
 		{"before any wake-up", interval, "A:lock B:lock B:give-up",
 			"A:writing B:outside C:outside", nil},

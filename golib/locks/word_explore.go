@@ -17,6 +17,11 @@ func (w *word) load() uint64 {
 	return w.v
 }
 
+func (w *word) store(s uint64) {
+	beforeAccess()
+	w.v = s
+}
+
 func (w *word) cas(old, new uint64) bool {
 	beforeAccess()
 	if w.v != old {

@@ -1,9 +1,9 @@
 package parking
 
-// Order lists the ids of one side in order of service. The queue is entered.
+// Order lists the ids of one kind in order of service. The queue is entered.
 func (q *Queue) Order(k Kind) []uint64 {
 	var ids []uint64
-	for w := q.sides[k].head; w != nil; w = w.next {
+	for w := q.lists[k].head; w != nil; w = w.next {
 		ids = append(ids, w.ID)
 	}
 	return ids

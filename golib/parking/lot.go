@@ -2,9 +2,9 @@
 // who wait for a lock, so that the lock itself stays one word.
 //
 // The idea is WebKit's WTF::ParkingLot and Rust's parking_lot. Two things differ.
-// Nobody sleeps in here: an operation says who is to be woken, and the caller
-// wakes it after the bucket's lock is released, in whatever way its threads
-// sleep. And the waiters' memory belongs to the waiters.
+// Nobody sleeps in here: an operation says whom to wake, and its caller does so
+// after the bucket's lock is released, in whatever way its threads sleep. And
+// the waiters' memory belongs to the waiters.
 //
 // What an operation on a lock does, in this order:
 //
@@ -85,13 +85,13 @@ func (l *Lot) bucketOf(key uintptr) *bucket {
 
 // Queue holds those who wait for one key, while its bucket is locked.
 //
-// Due and Owed belong to the lock's policy; they are reset when the queue runs
-// empty.
+// Due and Owed belong to the lock's policy. Due ends when the longest exclusive waiter
+// leaves the queue, Owed when the last shared one does.
 type Queue struct {
 	Due  bool // the longest exclusive waiter is to be served next, without competition
 	Owed bool // the shared waiters are to be served before the next exclusive one
 
-	sides          [kinds]list
+	lists          [kinds]list
 	notified       *Waiter // the exclusive waiter that was woken to compete, if any
 	notifiedShared int     // how many shared waiters were
 
@@ -152,7 +152,7 @@ func (b *bucket) queue(l *Lot, key uintptr) *Queue {
 }
 
 func (b *bucket) dropEmpty(q *Queue) {
-	if q.sides[Exclusive].n == 0 && q.sides[Shared].n == 0 {
+	if q.lists[Exclusive].n == 0 && q.lists[Shared].n == 0 {
 		b.drop(q)
 	}
 }
@@ -192,11 +192,11 @@ func (q *Queue) Now() int64 { return q.lot.now() }
 // Count returns the counters of this bucket, to be changed before Leave.
 func (q *Queue) Count() *Counters { return &q.bucket.counters }
 
-// Len is the number of waiters on one side.
-func (q *Queue) Len(k Kind) int { return q.sides[k].n }
+// Len is the number of waiters of one kind.
+func (q *Queue) Len(k Kind) int { return q.lists[k].n }
 
-// Head is the longest waiter on one side, or nil.
-func (q *Queue) Head(k Kind) *Waiter { return q.sides[k].head }
+// Head is the longest waiter of one kind, or nil.
+func (q *Queue) Head(k Kind) *Waiter { return q.lists[k].head }
 
 // Notified is the exclusive waiter that was woken to compete, or nil.
 func (q *Queue) Notified() *Waiter { return q.notified }
@@ -205,10 +205,10 @@ func (q *Queue) Notified() *Waiter { return q.notified }
 func (q *Queue) NotifiedShared() int { return q.notifiedShared }
 
 // SharedWaited is how long the longest shared waiter has waited.
-func (q *Queue) SharedWaited() int64 { return q.Now() - q.sides[Shared].head.Since }
+func (q *Queue) SharedWaited() int64 { return q.Now() - q.lists[Shared].head.Since }
 
 // HeadWaited is how long the longest exclusive waiter has been the longest.
-func (q *Queue) HeadWaited() int64 { return q.Now() - q.sides[Exclusive].head.headSince }
+func (q *Queue) HeadWaited() int64 { return q.Now() - q.lists[Exclusive].head.headSince }
 
 // Push queues w, in its old place when it was withdrawn and not forgotten.
 func (q *Queue) Push(w *Waiter, k Kind) {
@@ -220,27 +220,27 @@ func (q *Queue) Push(w *Waiter, k Kind) {
 	}
 	w.kind, w.aside, w.napping = k, false, false
 	w.Key.Store(q.key)
-	side := &q.sides[k]
-	head := side.head
-	side.insert(w)
+	l := &q.lists[k]
+	head := l.head
+	l.insert(w)
 	w.State.Store(Queued)
-	if k == Exclusive && side.head != head {
-		q.startHead() // Due stays: one that is older than the head was due before it
+	if k == Exclusive && l.head != head {
+		q.startHead() // Due stays: one that comes back before the head has waited longer
 	}
 }
 
-// Remove takes w out of the queue and leaves its state as it was, so that the
-// waiting side can tell whether a wake-up is owed to it.
+// Remove takes w out of the queue and leaves its state as it was, so that w can tell
+// whether a wake-up is owed to it.
 func (q *Queue) Remove(w *Waiter) {
-	side := &q.sides[w.kind]
-	wasHead := side.head == w
-	side.remove(w)
+	l := &q.lists[w.kind]
+	wasHead := l.head == w
+	l.remove(w)
 	q.unnotify(w)
 	if w.kind == Exclusive && wasHead {
 		q.Due = false
 		q.startHead()
 	}
-	if q.sides[Shared].n == 0 {
+	if q.lists[Shared].n == 0 {
 		q.Owed = false
 	}
 }
@@ -248,7 +248,7 @@ func (q *Queue) Remove(w *Waiter) {
 // startHead starts the clock of a new longest exclusive waiter. One that comes back
 // after a signal handler keeps the time that it had waited.
 func (q *Queue) startHead() {
-	if head := q.sides[Exclusive].head; head != nil && head.headSince == 0 {
+	if head := q.lists[Exclusive].head; head != nil && head.headSince == 0 {
 		head.headSince = q.Now()
 	}
 }
@@ -256,10 +256,10 @@ func (q *Queue) startHead() {
 // Notify wakes the longest exclusive waiter to compete for the lock. It keeps
 // its place. It returns the chain to wake.
 func (q *Queue) Notify() *Waiter {
-	w := q.sides[Exclusive].head
+	w := q.lists[Exclusive].head
 	w.State.Store(Notified)
 	w.WakeNext = nil
-	w.naps = 0
+	w.napped = 0
 	q.notified = w
 	q.bucket.counters.Notifies++
 	return w
@@ -267,12 +267,12 @@ func (q *Queue) Notify() *Waiter {
 
 // Nap sends the notified waiter w, which did not get the lock, to sleep for a short time by
 // the clock, and says whether it may. It will come back by itself, so it stays notified,
-// and nobody need wake it but with a grant.
+// and only a grant has to wake it.
 func (q *Queue) Nap(w *Waiter) bool {
-	if w.Naps == 0 || w.naps >= MostNaps {
+	if w.Naps == 0 || w.napped >= MostNaps {
 		return false
 	}
-	w.naps++
+	w.napped++
 	w.State.Store(Queued)
 	w.napping = true
 	return true
@@ -280,12 +280,12 @@ func (q *Queue) Nap(w *Waiter) bool {
 
 // MostNaps bounds the naps after one notification: with naps of 0.1 ms they outlast the
 // default interval, after which the lock is handed over; a waiter for a lock with a far
-// longer interval, or for a holder who keeps it, sleeps until it is notified again. Tests
+// longer interval, or for a holder that keeps it, sleeps until it is notified again. Tests
 // change it.
 var MostNaps uint32 = 64
 
-// Move puts w, asleep, from the exclusive side of one queue to the end of that of
-// another. Both are entered (EnterBoth).
+// Move puts w, an exclusive waiter that sleeps, from one queue to the end of another. Both
+// are entered (EnterBoth).
 func Move(w *Waiter, from, to *Queue) {
 	from.Remove(w)
 	w.Ticket = 0
@@ -296,7 +296,7 @@ func Move(w *Waiter, from, to *Queue) {
 // NotifyShared wakes the shared waiters that sleep, to compete for the lock. They keep
 // their places. It returns the chain to wake.
 func (q *Queue) NotifyShared() (chain *Waiter) {
-	for w := q.sides[Shared].tail; w != nil; w = w.prev {
+	for w := q.lists[Shared].tail; w != nil; w = w.prev {
 		if w.State.Load() == Queued {
 			w.State.Store(Notified)
 			w.WakeNext, chain = chain, w
@@ -317,6 +317,16 @@ func (q *Queue) unnotify(w *Waiter) {
 	}
 }
 
+// Park queues w as Push does; one that is queued, was notified and did not get the lock,
+// goes back to sleep in its place.
+func (q *Queue) Park(w *Waiter, k Kind) {
+	if w.queued {
+		q.Requeue(w)
+	} else {
+		q.Push(w, k)
+	}
+}
+
 // Requeue sends a notified waiter that did not get the lock back to sleep, in
 // its place.
 func (q *Queue) Requeue(w *Waiter) {
@@ -326,8 +336,8 @@ func (q *Queue) Requeue(w *Waiter) {
 	q.bucket.counters.Parks++
 }
 
-// Grant tells w, removed before, that it holds the lock, and puts it before chain,
-// unless it is awake already. It returns the chain to wake. The word must have
+// Grant tells w, removed before, that it has what it waited for, and puts it before
+// chain, unless it is awake already. It returns the chain to wake. The word must have
 // changed before: one that is awake may see its new state at once and go on.
 func (q *Queue) Grant(w *Waiter, chain *Waiter) *Waiter {
 	awake := w.State.Load() == Notified
@@ -342,18 +352,17 @@ func (q *Queue) Grant(w *Waiter, chain *Waiter) *Waiter {
 	return w
 }
 
-// TakeShared removes all shared waiters and returns the last of them, for GrantTaken. In
-// between the word changes: some of them may be awake.
+// TakeShared removes all shared waiters and returns the last of them, for GrantTaken. The
+// word changes in between, since some of them may be awake.
 func (q *Queue) TakeShared() (last *Waiter) {
-	for w := q.sides[Shared].head; w != nil; w = q.sides[Shared].head {
+	for w := q.lists[Shared].head; w != nil; w = q.lists[Shared].head {
 		q.Remove(w)
 		w.next, last = last, w
 	}
 	return last
 }
 
-// GrantTaken tells those that TakeShared returned that they hold the lock, and returns the
-// chain to wake.
+// GrantTaken grants to those that TakeShared returned, and returns the chain to wake.
 func (q *Queue) GrantTaken(last *Waiter) (chain *Waiter) {
 	for w := last; w != nil; w = last {
 		last, w.next = w.next, nil
@@ -362,5 +371,5 @@ func (q *Queue) GrantTaken(last *Waiter) (chain *Waiter) {
 	return chain
 }
 
-// GrantShared does both, for those that are never awake.
+// GrantShared does both, for waiters that are never awake in a queue.
 func (q *Queue) GrantShared() *Waiter { return q.GrantTaken(q.TakeShared()) }

@@ -6,8 +6,8 @@ package parking
 // back to the test instead of blocking. The threads of such a test run one at a time.
 type mutex struct{ held bool }
 
-// BeforeLock returns when the calling thread may take a bucket's lock, of which free
-// tells whether it is free.
+// BeforeLock returns when the calling thread may take a bucket's lock; free says whether
+// that is free.
 var BeforeLock = func(free func() bool) {}
 
 func (m *mutex) Lock() {
@@ -26,7 +26,7 @@ func (l *Lot) Entered(key uintptr) bool { return l.bucketOf(key).mu.held }
 // HeadSince is a part of the lot's state that a waiter keeps.
 func (w *Waiter) HeadSince() int64 { return w.headSince }
 
-// Kind is the side that a waiter has queued on.
+// Kind is the kind that a waiter was queued as.
 func (w *Waiter) Kind() Kind { return w.kind }
 
 // Debts are what the policy keeps of a key's queue, read without its bucket's lock.

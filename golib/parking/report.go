@@ -2,7 +2,7 @@ package parking
 
 // Counters are the events of one bucket, changed under its lock. All only grow.
 type Counters struct {
-	Contended  uint64 // operations that could not be done on the word alone
+	Contended  uint64 // acquisitions, and waits for events, that the word alone could not decide
 	Parks      uint64 // times that a waiter was sent to sleep
 	Notifies   uint64 // waiters woken to compete
 	Handoffs   uint64 // locks handed to a waiter directly
@@ -25,7 +25,7 @@ func (c *Counters) add(d *Counters) {
 type Wait struct {
 	Key    uintptr // address of the lock's word
 	ID     uint64  // the waiter's id
-	Kind   Kind    // the side of the lock that it wants
+	Kind   Kind    // Exclusive or Shared
 	State  State   // Queued or Notified
 	Waited int64   // nanoseconds since it arrived
 }
@@ -43,7 +43,7 @@ func (l *Lot) Counters() Counters {
 	return sum
 }
 
-// Snapshot lists the waiters, each lock's in order of service within a side.
+// Snapshot lists the waiters, those of one lock and kind in order of service.
 // Each bucket is read consistently, the whole is not one moment's.
 func (l *Lot) Snapshot() []Wait {
 	var all []Wait
@@ -52,8 +52,8 @@ func (l *Lot) Snapshot() []Wait {
 		b.mu.Lock()
 		now := l.now()
 		for q := b.queues; q != nil; q = q.next {
-			for k := range q.sides {
-				for w := q.sides[k].head; w != nil; w = w.next {
+			for k := range q.lists {
+				for w := q.lists[k].head; w != nil; w = w.next {
 					all = append(all, Wait{q.key, w.ID, w.kind, w.shown(), now - w.Since})
 				}
 			}
@@ -63,13 +63,13 @@ func (l *Lot) Snapshot() []Wait {
 	return all
 }
 
-// Waiting is the number of waiters of one key and side.
+// Waiting is the number of waiters of one key and kind.
 func (l *Lot) Waiting(key uintptr, k Kind) int {
 	b := l.bucketOf(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if q := b.find(key); q != nil {
-		return q.sides[k].n
+		return q.lists[k].n
 	}
 	return 0
 }

@@ -2,10 +2,10 @@ package parking
 
 import "sync/atomic"
 
-// State says how far a Waiter is. Every change happens under the lock of the
-// bucket that its key hashes to; the waiting side may read it without that
-// lock once it has consumed its wake-up, because whoever woke it changed the
-// state before.
+// State says how far a Waiter is. It changes under the lock of the bucket that the
+// waiter's key hashes to, but for the return to Idle. The waiter itself may read it
+// without that lock once it has consumed its wake-up, because whoever woke it changed
+// the state before.
 //
 //	Idle ──push──▶ Queued ──notify──▶ Notified ──grant──▶ Granted
 //	                 │  ▲                 │
@@ -25,10 +25,10 @@ const (
 	Idle     State = iota // in no queue
 	Queued                // in a queue, asleep or about to be
 	Notified              // in a queue, woken to compete for the lock
-	Granted               // out of the queue, the lock was handed to it
+	Granted               // out of the queue, with the lock, or what else it waited for
 )
 
-// Kind is the side of a lock that a Waiter wants.
+// Kind says with whom a Waiter can share what it wants.
 type Kind = uint32
 
 // The kinds of a Waiter.
@@ -49,18 +49,17 @@ type Waiter struct {
 	// WakeNext chains the waiters that one operation woke. It belongs to
 	// whoever ran that operation until it has woken this waiter.
 	WakeNext *Waiter
-	// Chain is where the bridge leaves, for the C side, the chain that this
-	// waiter's own last operation woke. (WakeNext cannot serve: it may still be
-	// read by whoever woke this waiter.)
+	// Chain is where pybind/bridge leaves, for C, the chain that this waiter's own
+	// last operation woke. (WakeNext cannot serve: it may still be read by whoever
+	// woke this waiter.)
 	Chain *Waiter
-	// Token is the sleeping place of a C waiter (its semaphore). Go never
-	// reads it.
+	// Token is what a waiter in C sleeps on: its semaphore. Go never reads it.
 	Token uintptr
 	// ID is put into the lock's word when the lock is handed over. It is not
 	// zero and no two waiters that live at the same time share one.
 	ID uint64
-	// State is written under the bucket's lock, but for the return to Idle: the
-	// waiter, in no queue any more, does that itself.
+	// State is written under the bucket's lock, but for the return to Idle, which
+	// the waiter itself writes, in no queue any more.
 	State atomic.Uint32
 	// Outcome is what whoever ends the wait tells the waiter; the lock says what. It is
 	// written under the bucket's lock.
@@ -83,13 +82,13 @@ type Waiter struct {
 
 	aside      bool   // runs a signal handler: see Condition.Aside
 	napping    bool   // sleeps by the clock, notified: see Queue.Nap
-	naps       uint32 // how often it has since it was notified
-	headSince  int64  // when it became the longest waiter of its side; 0: not yet
+	napped     uint32 // how often it has since it was notified
+	headSince  int64  // when it became the longest exclusive waiter; 0: not yet
 	kind       Kind
 	queued     bool // in a queue; State cannot tell, it outlives a withdrawal
 	next, prev *Waiter
 
-	ready chan struct{} // sleeping place of a goroutine; nil in C memory
+	ready chan struct{} // what a goroutine sleeps on; nil in C memory
 }
 
 // NewWaiter makes a waiter for a goroutine.
@@ -118,9 +117,9 @@ func (w *Waiter) Aside() bool { return w.aside }
 func (w *Waiter) Napping() bool { return w.napping }
 
 // Napped is how often w has napped since it was notified.
-func (w *Waiter) Napped() uint32 { return w.naps }
+func (w *Waiter) Napped() uint32 { return w.napped }
 
-// shown is the state of a waiter in the eyes of others: one that naps is on its way.
+// shown is the state that a report says: one that naps is on its way.
 func (w *Waiter) shown() State {
 	if s := w.State.Load(); s != Queued || !w.napping {
 		return s

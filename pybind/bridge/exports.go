@@ -1,10 +1,12 @@
-// Package main is the cgo bridge between the C lock types and golib: the exports that
-// C finds by dlsym. Each is one operation of a lock's policy. None blocks, none calls
+// Package main holds the exports of the Go library, which the C lock types find by
+// dlsym. Each is one operation of a lock's policy. None blocks, none calls
 // back into C or Python, and all memory that they are given is C's: a lock lies in a
 // Python object, a waiter in a thread's record. So no Go pointer ever reaches C.
 //
 // An operation that wakes others leaves them in self's Chain; C wakes them after the
-// call, when no bucket is locked any more.
+// call, when no bucket is locked any more. Of its answers C gets the number, and of yes and
+// no 1 and 0: from withdrawals whether the wait had ended before, from others whether they
+// did what their name says.
 package main
 
 import "C"
@@ -25,10 +27,18 @@ func waiter(p unsafe.Pointer) *parking.Waiter               { return (*parking.W
 func interval(p unsafe.Pointer) *locks.IntervalLock         { return (*locks.IntervalLock)(p) }
 func readerWriter(p unsafe.Pointer) *locks.ReaderWriterLock { return (*locks.ReaderWriterLock)(p) }
 
-// answer leaves the chain for C and makes the verdict C's.
-func answer(self unsafe.Pointer, v locks.Verdict, chain *parking.Waiter) int32 {
+// answer leaves the chain for C, and makes C's what an operation answers.
+func answer[A ~int32](self unsafe.Pointer, a A, chain *parking.Waiter) int32 {
 	waiter(self).Chain = chain
-	return int32(v)
+	return int32(a)
+}
+
+// truth is what C takes for an answer of yes or no.
+func truth(yes bool) int32 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 //export ft_interval_contend
@@ -38,8 +48,8 @@ func ft_interval_contend(lock, self unsafe.Pointer) int32 {
 
 //export ft_interval_withdraw
 func ft_interval_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	v, chain := interval(lock).Withdraw(waiter(self), locks.Reason(why))
-	return answer(self, v, chain)
+	served, chain := interval(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, truth(served), chain)
 }
 
 //export ft_interval_release
@@ -49,8 +59,8 @@ func ft_interval_release(lock, self unsafe.Pointer) {
 
 //export ft_interval_cede
 func ft_interval_cede(lock, self unsafe.Pointer) int32 {
-	v, chain := interval(lock).CedeTo(waiter(self))
-	return answer(self, v, chain)
+	ceded, chain := interval(lock).CedeTo(waiter(self))
+	return answer(self, truth(ceded), chain)
 }
 
 //export ft_rw_contend_read
@@ -64,16 +74,10 @@ func ft_rw_contend_write(lock, self unsafe.Pointer) int32 {
 	return answer(self, readerWriter(lock).ContendWrite(waiter(self)), nil)
 }
 
-//export ft_rw_withdraw_read
-func ft_rw_withdraw_read(lock, self unsafe.Pointer, why int32) int32 {
-	v, chain := readerWriter(lock).WithdrawRead(waiter(self), locks.Reason(why))
-	return answer(self, v, chain)
-}
-
-//export ft_rw_withdraw_write
-func ft_rw_withdraw_write(lock, self unsafe.Pointer, why int32) int32 {
-	v, chain := readerWriter(lock).WithdrawWrite(waiter(self), locks.Reason(why))
-	return answer(self, v, chain)
+//export ft_rw_withdraw
+func ft_rw_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	served, chain := readerWriter(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, truth(served), chain)
 }
 
 //export ft_rw_release_read
@@ -91,8 +95,7 @@ func ft_rw_downgrade(lock, self unsafe.Pointer) {
 	waiter(self).Chain = readerWriter(lock).Downgrade()
 }
 
-// ft_waiting is the number of those queued for one side of the lock whose word is at
-// lock.
+// ft_waiting is the number of waiters of one kind for the lock whose word is at lock.
 //
 //export ft_waiting
 func ft_waiting(lock unsafe.Pointer, kind uint32) int64 {

@@ -21,11 +21,7 @@ func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
 //export ft_lock_release
 func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 	released, chain := interval(lock).ReleaseFrom(owner)
-	waiter(self).Chain = chain
-	if released {
-		return 1
-	}
-	return 0
+	return answer(self, truth(released), chain)
 }
 
 // ft_lock_yield is ft_lock_release for an owner that goes to sleep next.
@@ -33,11 +29,7 @@ func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 //export ft_lock_yield
 func ft_lock_yield(lock, self unsafe.Pointer, owner uint64) int32 {
 	released, chain := interval(lock).YieldFrom(owner)
-	waiter(self).Chain = chain
-	if released {
-		return 1
-	}
-	return 0
+	return answer(self, truth(released), chain)
 }
 
 //export ft_semaphore_contend
@@ -47,13 +39,13 @@ func ft_semaphore_contend(lock, self unsafe.Pointer) int32 {
 
 //export ft_semaphore_withdraw
 func ft_semaphore_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, semaphore(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(semaphore(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_semaphore_release
 func ft_semaphore_release(lock, self unsafe.Pointer, n, most uint64) int32 {
-	v, chain := semaphore(lock).Release(n, most)
-	return answer(self, v, chain)
+	released, chain := semaphore(lock).Release(n, most)
+	return answer(self, truth(released), chain)
 }
 
 //export ft_event_await
@@ -63,7 +55,7 @@ func ft_event_await(lock, self unsafe.Pointer) int32 {
 
 //export ft_event_withdraw
 func ft_event_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, event(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(event(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_event_set
@@ -78,12 +70,12 @@ func ft_condition_enlist(lock, self unsafe.Pointer) {
 
 //export ft_condition_withdraw
 func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	return answer(self, condition(lock).Withdraw(waiter(self), locks.Reason(why)), nil)
+	return answer(self, truth(condition(lock).Withdraw(waiter(self), locks.Reason(why))), nil)
 }
 
 //export ft_condition_aside
 func ft_condition_aside(lock, self unsafe.Pointer) int32 {
-	return answer(self, condition(lock).Aside(waiter(self)), nil)
+	return answer(self, truth(condition(lock).Aside(waiter(self))), nil)
 }
 
 //export ft_condition_notify
@@ -103,14 +95,14 @@ func ft_barrier_arrive(lock, self unsafe.Pointer) int32 {
 
 //export ft_barrier_withdraw
 func ft_barrier_withdraw(lock, self unsafe.Pointer, why int32) int32 {
-	v, chain := barrier(lock).Withdraw(waiter(self), locks.Reason(why))
-	return answer(self, v, chain)
+	departure, chain := barrier(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, departure, chain)
 }
 
 //export ft_barrier_open
 func ft_barrier_open(lock, self unsafe.Pointer, round uint64) int32 {
-	v, chain := barrier(lock).Open(round)
-	return answer(self, v, chain)
+	opened, chain := barrier(lock).Open(round)
+	return answer(self, truth(opened), chain)
 }
 
 //export ft_barrier_fail

@@ -1,7 +1,7 @@
 """Runs the pybindgen program that gopy wrote, and changes through pybindgen's own API what gopy cannot be told.
 
-gopy's program asks for far more than the control plane: slices, handles and reference counts, whose misuse from
-Python crashes the process. Only functions that return a string are let through; pybindgen then writes the C module.
+gopy's program asks for far more than the reports: slices, handles and reference counts, whose misuse from Python
+crashes the process. Only functions that return a string are let through; pybindgen then writes the C module.
 """
 
 import runpy
@@ -10,7 +10,7 @@ import sys
 import pybindgen
 
 _IGNORED_WARNINGS = (
-    "-Wmissing-field-initializers",  # the last fields of PyModuleDef are left to be zero, as they shall be
+    "-Wmissing-field-initializers",  # the last fields of PyModuleDef are zero on purpose
     "-Wcast-function-type",  # a function with keyword arguments stands in a table of ones without, as CPython asks
 )
 
@@ -42,7 +42,7 @@ def main(program: str, package: str) -> None:
 
 def refuse(name: str) -> None:
     raise SystemExit(
-        f"gopy cannot expose {name} safely: the control plane may export only functions that return a string"
+        f"gopy cannot expose {name} safely: only functions that return a string can be reports"
     )
 
 

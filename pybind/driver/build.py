@@ -1,8 +1,8 @@
-"""Builds the one Go library of ft_utils: control plane for Python and slow path for the C lock types.
+"""Builds the Go library of ft_utils: the reports for Python, and the exports that the C lock types call.
 
-gopy wraps the Go package of the control plane, pybindgen turns that into a CPython module, and `go build` links
-both with the hand-written exports of pybind/bridge into a single shared object, so that a process has a single
-Go runtime. The source tree is only read: what is generated goes to a work folder, and Go sees it through an overlay.
+gopy wraps the Go package of the reports, pybindgen turns that into a CPython module, and `go build` links both
+with the hand-written exports of pybind/bridge into a single shared object, so that a process has a single Go
+runtime. The source tree is only read: what is generated goes to a work folder, and Go sees it through an overlay.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ROOT / "pybind" / "bridge"
 BINDINGS = Path(__file__).with_name("bindings.py")
 
-NAME = "control"  # gopy's own name of the module; it puts the underscore of "_control" in front
+NAME = "golib"  # gopy's own name of the module; it puts the underscore of "_golib" in front
 PACKAGE = "golib/contention"
 VIEWER = "pybind/viewer"
 
@@ -34,7 +34,6 @@ LD_FLAGS = "-s -w -buildid= {} \"-extldflags='-Wl,--version-script={}'\""
 # What cgo itself writes declares parameters that it does not use.
 C_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
 
-
 # The viewer speaks to a browser on the same machine: HTTP/2 would be 500 kB for nothing.
 VIEWER_OPTIONS = ("-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w -buildid=")
 
@@ -43,7 +42,7 @@ class BuildError(Exception):
     """The library cannot be built here; the message is one sentence that says what to do."""
 
 
-def build_control(python: str, output: Path, workdir: Path) -> None:
+def build_library(python: str, output: Path, workdir: Path) -> None:
     """Build the library for the interpreter *python* as the file *output*, with intermediate files in *workdir*.
 
     *python* must be able to import pybindgen. Raises BuildError where a tool is missing, too old, or fails.
@@ -112,7 +111,7 @@ def version(major: str, minor: str) -> tuple[int, int]:
 
 
 def generate_go(python: str, work: Path, env: dict[str, str]) -> None:
-    """Let gopy write control.go and the pybindgen program build.py."""
+    """Let gopy write golib.go and the pybindgen program build.py."""
     options = [f"-vm={python}", f"-output={work}", f"-name={NAME}", "-no-make=true"]
     run(["go", "tool", "gopy", "gen", *options, f"./{PACKAGE}"], ROOT, env)
     source = work / f"{NAME}.go"
@@ -135,13 +134,13 @@ def adapt(source: str, include: str) -> str:
     }
     lines = source.split("\n")
     for start, replacement in changes.items():
-        places = [index for index, line in enumerate(lines) if line.startswith(start)]
-        if len(places) != 1:
+        found = [index for index, line in enumerate(lines) if line.startswith(start)]
+        if len(found) != 1:
             raise BuildError(
-                f"gopy wrote {len(places)} lines that start with {start!r} instead of one: "
+                f"gopy wrote {len(found)} lines that start with {start!r} instead of one: "
                 "pybind/driver no longer fits the gopy that go.mod pins."
             )
-        lines[places[0]] = replacement
+        lines[found[0]] = replacement
     return "\n".join(lines)
 
 
@@ -154,14 +153,14 @@ def python_include(python: str, env: dict[str, str]) -> str:
 
 
 def generate_c(python: str, work: Path, env: dict[str, str]) -> None:
-    """Let pybindgen write control.c, the CPython side."""
+    """Let pybindgen write golib.c, the module that CPython sees."""
     run([python, str(BINDINGS), "build.py", Path(PACKAGE).name], work, env)
-    # The header that control.c includes is the one that cgo writes during the build anyway.
+    # The header that golib.c includes is the one that cgo writes during the build anyway.
     (work / f"{NAME}_go.h").write_text('#include "_cgo_export.h"\n')
 
 
 def link(work: Path, env: dict[str, str]) -> Path:
-    """Compile and link the library. gopy's file takes the place of the bridge's stand-alone main."""
+    """Compile and link the library. gopy's file stands in for main.go of pybind/bridge."""
     overlay = {
         BRIDGE / "main.go": work / f"{NAME}.go",
         BRIDGE / f"{NAME}.c": work / f"{NAME}.c",
@@ -208,10 +207,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="the shared object to write")
     parser.add_argument("--python", default=sys.executable, help="interpreter to build for; it has pybindgen")
-    parser.add_argument("--workdir", type=Path, default=Path("build/control"), help="for what is generated")
+    parser.add_argument("--workdir", type=Path, default=Path("build/golib"), help="for what is generated")
     options = parser.parse_args()
     try:
-        build_control(options.python, options.output, options.workdir)
+        build_library(options.python, options.output, options.workdir)
     except BuildError as error:
         sys.exit(f"error: {error}")
 

@@ -21,6 +21,12 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 /* ft_utils/golib/locks */
 #define FT_BARRIER_BROKEN 1ULL
 #define FT_BARRIER_FULL 2ULL
+#define FT_ARRIVAL_WAITS 0
+#define FT_ARRIVAL_LAST 1
+#define FT_ARRIVAL_BROKEN 2
+#define FT_DEPARTURE_LEFT 0
+#define FT_DEPARTURE_ENDED 1
+#define FT_DEPARTURE_STAYS 2
 #define FT_OUTCOME_PASSED 0
 #define FT_OUTCOME_FAILED 1
 #define FT_OUTCOME_ANOTHER 2
@@ -34,10 +40,9 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_INTERVAL_PLAIN 9ULL
 #define FT_VERDICT_ACQUIRED 0
 #define FT_VERDICT_PARK 1
-#define FT_VERDICT_WITHDRAWN 2
-#define FT_VERDICT_RETRY 3
-#define FT_VERDICT_NAP 4
-#define FT_VERDICT_GRANTED 5
+#define FT_VERDICT_RETRY 2
+#define FT_VERDICT_NAP 3
+#define FT_VERDICT_GRANTED 4
 #define FT_REASON_TIMED_OUT 0
 #define FT_REASON_INTERRUPTED 1
 #define FT_REASON_LOOKING 2
@@ -141,8 +146,7 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_interval_cede, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_contend_read, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_contend_write, int32_t, (void *lock, struct ft_waiter *self)) \
-	X(ft_rw_withdraw_read, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
-	X(ft_rw_withdraw_write, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_rw_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_rw_release_read, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_release_write, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_rw_downgrade, void, (void *lock, struct ft_waiter *self)) \
@@ -168,6 +172,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 1856780121
+#define FT_ABI 979422511
 
 #endif

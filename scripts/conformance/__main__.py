@@ -43,7 +43,11 @@ def run_pairs(jobs: int, places: list[Place], suites: list[Suite]) -> dict[tuple
             for suite in sorted(suites, key=lambda suite: -suite.seconds)
             for place in places
         }
-        return {key: [future.result() for future in futures] for key, futures in pairs.items()}
+        try:
+            return {key: [future.result() for future in futures] for key, futures in pairs.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what runs comes to its end, and nothing else begins
+            raise
 
 
 def repeat(verdict: Verdict, place: Place, suite: Suite) -> None:
@@ -65,7 +69,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--sdists", type=Path, required=True)
     parser.add_argument("--suites", default="", help="names from suites.toml; none stands for all")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at the same time")
+    parser.add_argument("--jobs", type=int, default=3, help="processes at the same time")
     parser.add_argument("builds", nargs="+", metavar="BUILD=PYTHON")
     options = parser.parse_args()
     known = read_suites()

@@ -16,6 +16,11 @@ from suites import HERE, Suite
 
 MOST_STARTS = 8  # a process that died in a test is followed by one that runs the rest
 VARIABLE = "FT_UTILS_CONFORMANCE"
+# Where pytest looks for a project's settings.
+PYTEST_SETTINGS = (
+    *((name, "[pytest]") for name in ("pytest.ini", ".pytest.ini", "tox.ini")),
+    *(("pyproject.toml", "[tool.pytest"), ("setup.cfg", "[tool:pytest]")),
+)
 
 
 @dataclass(frozen=True)
@@ -156,4 +161,11 @@ def unpack(place: Place, project: str, sdists: Path) -> None:
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     subprocess.run(["tar", "-xf", str(archive), "-C", str(tree), "--strip-components=1"], check=True)
+    if not any(heading in text(tree / name) for name, heading in PYTEST_SETTINGS):
+        # Else pytest goes up, and takes the settings of the project that it finds there: ours.
+        (tree / "pytest.ini").write_text("[pytest]\n")
     stamp.write_text(archive.name)
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

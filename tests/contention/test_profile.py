@@ -270,7 +270,7 @@ def test_import_is_light() -> None:
         """
 import ft_utils.contention
 from ft_utils import _locks
-assert not _locks.go_loaded() and "rich" not in sys.modules and "ft_utils._control" not in sys.modules
+assert not _locks.go_loaded() and "rich" not in sys.modules and "ft_utils._golib" not in sys.modules
 assert len(os.listdir("/proc/self/task")) == 1
 """
     )

@@ -1,6 +1,7 @@
 #include "core/fallback.h"
 
 #include "platform/os.h"
+#include "platform/pyver.h"
 
 /* From what a wake-up costs up to what a person does not notice. */
 #define SHORTEST_US 50
@@ -34,16 +35,25 @@ ft_fallback_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *se
                  int64_t deadline, bool interruptible)
 {
     int64_t us = SHORTEST_US;
+    bool looks = false; /* once between two sleeps */
     while (!ops->fallback_try(lock, self)) {
         int64_t left = FT_FOREVER;
         if (deadline != FT_FOREVER) {
             left = deadline - ft_os_now();
         }
-        if (left <= 0 || (interruptible && ft_run_handlers_waiting(self) < 0)) {
-            if (ops->fallback_given_up != NULL) {
-                ops->fallback_given_up(lock);
+        looks = !looks && interruptible && self->is_main && ft_signals_pending();
+        /* A handler may want what only this wait keeps from it. */
+        if ((left <= 0 || looks) && ops->fallback_given_up != NULL) {
+            ops->fallback_given_up(lock);
+        }
+        if (left <= 0) {
+            return FT_TIMED_OUT;
+        }
+        if (looks) {
+            if (ft_run_handlers_waiting(self) < 0) {
+                return FT_FAILED;
             }
-            return left <= 0 ? FT_TIMED_OUT : FT_FAILED;
+            continue; /* what was given up has to be asked for again before the sleep */
         }
         nap(self, left / 1000 < us ? left / 1000 + 1 : us);
         us = us * 2 > LONGEST_US ? LONGEST_US : us * 2;

@@ -11,7 +11,13 @@
 
 /* Absent -> Loading -> Ready or Broken, under `loading`; a fork turns everything but
  * Absent into Lost: a Go runtime that was half-way up in the parent is dead here too. */
-enum state { ABSENT, LOADING, READY, BROKEN, LOST };
+enum state {
+    ABSENT,
+    LOADING,
+    READY,
+    BROKEN,
+    LOST,
+};
 
 static _Atomic(int) state;
 static struct ft_golib exports; /* constant once the state is READY */
@@ -29,7 +35,7 @@ ft_golib_path(void)
     const char *base = strrchr(self.dli_fname, '/');
     base = base == NULL ? self.dli_fname : base + 1;
     const char *suffix = strchr(base, '.');
-    snprintf(path, sizeof path, "%.*s_control%s", (int)(base - self.dli_fname),
+    snprintf(path, sizeof path, "%.*s_golib%s", (int)(base - self.dli_fname),
              self.dli_fname, suffix == NULL ? ".so" : suffix);
     return path;
 }
@@ -77,9 +83,10 @@ warn_broken(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
     if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "ft_utils could not load its Go library, so its locks wait by polling, "
+                         "ft_utils could not load its Go library, so its locks wait without it, "
                          "correct but slow and unfair: %s",
-                         error) < 0) {
+                         error)
+        < 0) {
         PyErr_WriteUnraisable(NULL); /* a lock operation must not fail half-way for it */
     }
     PyErr_SetRaisedException(raised);

@@ -21,7 +21,7 @@
 #define FT_SPIN_MAX 4
 #define FT_SPIN_PAUSES 128
 
-/* How many may spin at a time: all processors but one, which whoever they wait for needs.
+/* How many may spin at a time: all processors but one, which the thread that they wait for needs.
  * Set once at import. */
 extern int ft_spinners_most;
 extern _Atomic(int) ft_spinning; /* how many do */
@@ -84,26 +84,27 @@ ft_spin_again(struct ft_spin *spin)
 #define FT_ASLEEP_MIN 64
 #define FT_ASLEEP_MAX 640
 
-/* Rounds to wait for a place: as one hands over to the other, both spin for a moment. */
-#define FT_ASLEEP_PLACE 32
+/* Rounds to wait until one of those that spin stops: as one thread hands over to the other,
+ * both spin for a moment. */
+#define FT_ASLEEP_ASKING 32
 
 static inline bool
 ft_spin_asleep(struct ft_spin_budget *budget, PyThread_type_lock semaphore)
 {
-    uint32_t rounds = budget->asleep + FT_ASLEEP_MIN, placeless = FT_ASLEEP_PLACE;
-    bool woken = false, placed = false;
-    while (rounds > 0 && placeless > 0 && !woken) {
-        if (!placed) {
-            placeless--;
+    uint32_t rounds = budget->asleep + FT_ASLEEP_MIN, asking = FT_ASLEEP_ASKING;
+    bool woken = false, counted = false;
+    while (rounds > 0 && asking > 0 && !woken) {
+        if (!counted) {
+            asking--;
             int spinning = atomic_load_explicit(&ft_spinning, memory_order_relaxed);
-            placed = spinning < ft_spinners_most
-                     && atomic_compare_exchange_strong(&ft_spinning, &spinning, spinning + 1);
+            counted = spinning < ft_spinners_most
+                      && atomic_compare_exchange_strong(&ft_spinning, &spinning, spinning + 1);
         }
         rounds--;
         ft_pause();
         woken = PyThread_acquire_lock(semaphore, NOWAIT_LOCK);
     }
-    if (placed) {
+    if (counted) {
         atomic_fetch_sub(&ft_spinning, 1);
         budget->asleep = woken ? FT_ASLEEP_MAX : budget->asleep - budget->asleep / 8;
     }

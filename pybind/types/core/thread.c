@@ -64,6 +64,7 @@ ft_self_slow(void)
     }
     memset(self, 0, sizeof *self);
     self->ident = PyThread_get_thread_ident();
+    self->native = ft_os_thread_id();
     self->is_main = ft_os_is_main_thread();
     ft_registry_lock();
     self->owner = next_id++ << FT_OWNER_SHIFT;
@@ -121,6 +122,7 @@ free_seat(struct ft_seat *seat, bool embedded)
     if (seat->semaphore != NULL) {
         PyThread_free_lock(seat->semaphore);
     }
+    free(seat->where);
     if (!embedded) {
         free(seat);
     }

@@ -1,16 +1,16 @@
 /* The record of a thread.
  *
  * Every thread that touches a lock owns one record. It holds the thread's identity for
- * the words of the locks, the read locks that it holds, and its place to wait. It is
+ * the words of the locks, the read locks that it holds, and its seats to wait on. It is
  * made at the first touch and freed when the thread ends; `ft_self` finds it in one load.
  *
  * Who may touch what:
- *   slots.tag      the owner stores, exchanges and compares-and-swaps; whoever holds the
+ *   slots.tag      the owner stores, exchanges and compares-and-swaps; the holder of the
  *                  registry's lock may turn Published into Counted, or a tag of a lock
  *                  that ceases to exist into 0. All sequentially consistent.
  *   slots.again    the owner writes; the registry's holder may read.
  *   seat           the owner reads; it changes the list of its seats under the registry's
- *                  lock, so whoever holds that may walk it.
+ *                  lock, so the holder of that may walk it.
  *   waiting_for    the owner writes; the registry's holder may read.
  *   waiter         see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
@@ -41,7 +41,7 @@ struct ft_slots {
     _Alignas(FT_CACHE_LINE) _Atomic(uint32_t) again[FT_SLOTS]; /* nested reads per slot */
 };
 
-/* A place to wait: what Go queues, and the semaphore that is posted to wake it. A thread has
+/* A seat to wait on: what Go queues, and the semaphore that is posted to wake it. A thread has
  * one. Python code may run while the thread waits: handlers of signals, the release() of a
  * lock that is not ours. Whatever that code waits for, it waits on a seat of its own, stacked
  * on the others. */
@@ -51,12 +51,34 @@ struct ft_seat {
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
     const struct ft_wait_ops *waiting_ops; /* how; valid while waiting_for is set */
     struct ft_seat *below;
+    /* For a dump, which reads the frames of a thread that sleeps: see core/dump.h. */
+    _Atomic(int) parked;     /* enum ft_parked */
+    const void *frames;      /* written by the owner before Parked */
+    int64_t since;           /* ft_os_about_now() when the wait began */
+    /* For whoever looks for a deadlock. The owner writes the first three before waiting_for;
+     * the rest is written and read under the registry's lock. */
+    bool untimed;           /* this wait has no time-out */
+    bool may_raise;         /* it may end with an exception */
+    _Atomic(uint64_t) waits; /* another number for each wait */
+    bool doomed;            /* it is about to end with one */
+    bool reported;          /* its circle has been reported */
+    int64_t stuck_since;    /* ft_os_now() when it began */
+    char *where;            /* the line that waits; NULL: not noted yet */
+};
+
+/* The owner goes from Running to Parked and back; whoever dumps from Parked to Read and back,
+ * under the registry's lock. While it is Read the owner may not go on. */
+enum ft_parked {
+    FT_RUNNING,
+    FT_PARKED,
+    FT_READ,
 };
 
 struct ft_thread {
     struct ft_slots reads;
-    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word of a lock held by it says */
+    uint64_t owner; /* id << FT_OWNER_SHIFT: what the word says of a lock that it holds */
     unsigned long ident;             /* threading.get_ident() */
+    int native;                      /* threading.get_native_id() */
     struct ft_pace pace;
     struct ft_spin_budget spin;
     bool ended;                      /* the thread is gone, with read locks in hand */
@@ -64,6 +86,8 @@ struct ft_thread {
     struct ft_seat *seat;            /* the topmost */
     struct ft_seat first_seat;
     struct ft_thread *next, *prev;   /* the registry */
+    struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
+    uint64_t walk, seen_waits;
 };
 
 extern _Thread_local struct ft_thread *ft_current;

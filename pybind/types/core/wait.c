@@ -1,5 +1,6 @@
 #include "core/wait.h"
 
+#include "core/deadlock.h"
 #include "core/fallback.h"
 #include "core/spin.h"
 
@@ -25,7 +26,11 @@ ft_waiting_for(void *lock, uint32_t kind)
 }
 
 /* How the loop of a lock ends. */
-enum end { ACQUIRED, GAVE_UP, RAISED };
+enum end {
+    ACQUIRED,
+    GAVE_UP,
+    RAISED,
+};
 
 static enum ft_step
 end(struct ft_waiting *wait, enum end how)
@@ -59,21 +64,20 @@ contend(struct ft_waiting *wait)
     return end(wait, ACQUIRED);
 }
 
-/* Takes the thread out of the queue; its ticket stays. True: it had been handed the lock
- * already. */
+/* Takes the thread out of the queue; its ticket stays. True: it had been served before. */
 static bool
 withdraw(struct ft_waiting *wait, int32_t why)
 {
     const struct ft_golib *go = ft_golib();
     ft_withdraw_fn *fn = *(ft_withdraw_fn *const *)((const char *)go + wait->ops->withdraw);
     struct ft_seat *seat = wait->self->seat;
-    int32_t verdict = fn(wait->lock, &seat->waiter, why);
+    bool served = fn(wait->lock, &seat->waiter, why);
     ft_wake(seat->waiter.chain);
     if (ft_state(&seat->waiter) != FT_STATE_QUEUED) {
         ft_consume_wakeup(wait->self); /* somebody took us out of Queued */
     }
     atomic_store(&seat->waiter.state, FT_STATE_IDLE);
-    return verdict == FT_VERDICT_ACQUIRED;
+    return served;
 }
 
 /* ---- waking up ---- */
@@ -150,7 +154,7 @@ look_aside(struct ft_waiting *wait)
     uint64_t ticket = waiter->ticket;
     int64_t since = waiter->since;
     ft_forget(waiter);
-    ft_announce(wait->ops, NULL, wait->self);
+    ft_announce_end(wait->self);
     int raised = PyErr_CheckSignals();
     const struct ft_golib *go = ft_golib();
     if (raised < 0) {
@@ -163,7 +167,7 @@ look_aside(struct ft_waiting *wait)
         refuse_kept();
         return end(wait, RAISED);
     }
-    ft_announce(wait->ops, wait->lock, wait->self);
+    ft_announce(wait);
     waiter->ticket = ticket;
     waiter->since = since;
     return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
@@ -175,7 +179,48 @@ look(struct ft_waiting *wait)
     return wait->ops->stays ? look_queued(wait) : look_aside(wait);
 }
 
-static const struct ft_hooks hooks = {woken, compete, time_over, look};
+/* ---- deadlocks ---- */
+
+static enum ft_step
+stuck(struct ft_waiting *wait)
+{
+    PyObject *circle = ft_deadlock_look(wait);
+    if (circle == NULL) {
+        return FT_SLEEP;
+    }
+    enum ft_step step;
+    if (withdraw(wait, FT_REASON_INTERRUPTED)) {
+        step = end(wait, ACQUIRED); /* a signal handler let go of a lock in the last moment */
+    }
+    else {
+        ft_announce_end(wait->self); /* the text is made by Python code, which may wait */
+        ft_forget(&wait->self->seat->waiter);
+        ft_deadlock_raise(circle);
+        step = end(wait, RAISED);
+    }
+    Py_DECREF(circle);
+    return step;
+}
+
+static const struct ft_hooks hooks = {woken, compete, time_over, stuck, look};
+
+/* ---- the four ways in ---- */
+
+static struct ft_waiting
+waiting(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
+{
+    return (struct ft_waiting){
+        .hooks = &hooks,
+        .ops = ops,
+        .lock = lock,
+        .self = self,
+        .deadline = deadline,
+        .interruptible = true,
+        .handed = ops->handed,
+        /* A time-out ends a wait by itself. */
+        .stuck_after = ops->blocked_by != NULL && deadline == FT_FOREVER ? ft_deadlock_delay() : 0,
+    };
+}
 
 /* ---- waiting ---- */
 
@@ -213,12 +258,12 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait->ops, wait->lock, wait->self);
+    ft_announce(wait);
     enum ft_outcome outcome =
         ft_golib() == NULL
             ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
             : finish(wait, NULL, contend(wait));
-    ft_announce(wait->ops, NULL, wait->self);
+    ft_announce_end(wait->self);
     return outcome;
 }
 
@@ -236,7 +281,7 @@ ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
     if (ops->owned != NULL && ops->owned(lock, self)) {
         return refuse_kept();
     }
-    struct ft_waiting wait = {&hooks, ops, lock, self, deadline, true, ops->handed, 0};
+    struct ft_waiting wait = waiting(ops, lock, self, deadline);
     return wait_from_start(&wait);
 }
 
@@ -245,7 +290,8 @@ FT_SLOW void
 ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 {
     ft_golib_load();
-    struct ft_waiting wait = {&hooks, ops, lock, self, FT_FOREVER, false, ops->handed, 0};
+    struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
+    wait.interruptible = false;
     while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
 }
@@ -253,18 +299,21 @@ ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thr
 enum ft_outcome
 ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
-    ft_announce(ops, lock, self);
-    struct ft_waiting wait = {&hooks, ops, lock, self, deadline, true, true, 0};
+    struct ft_waiting wait = waiting(ops, lock, self, deadline);
+    wait.handed = true;
+    ft_announce(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce(ops, NULL, self);
+    ft_announce_end(self);
     return outcome;
 }
 
 void
 ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
 {
-    ft_announce(ops, lock, self);
-    struct ft_waiting wait = {&hooks, ops, lock, self, FT_FOREVER, false, true, 0};
+    struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
+    wait.interruptible = false;
+    wait.handed = true;
+    ft_announce(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce(ops, NULL, self);
+    ft_announce_end(self);
 }

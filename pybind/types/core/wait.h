@@ -4,8 +4,9 @@
 
 #include "core/waitloop.h"
 
-/* The operations of waiting for one side of one kind of lock. For a condition and a barrier,
- * which have hooks of their own, only the last four matter. */
+/* The operations of one kind of wait: for a lock of one type, or for one side of a
+ * ReaderWriterLock. For a condition and a barrier, which have hooks of their own, only the last
+ * nine matter. */
 struct ft_wait_ops {
     /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
      * that was notified tries it too, so it keeps the flags of the word. */
@@ -21,8 +22,9 @@ struct ft_wait_ops {
     bool (*owned)(void *lock, struct ft_thread *self);
     size_t contend, withdraw; /* offsets of the exports in struct ft_golib */
     bool spins;               /* may a newcomer spin before it queues? */
-    /* Does a try that took the lock leave the thread's id in the word? Then one that was
-     * notified may try while it is queued. */
+    /* Does a try that took the lock leave the thread's id in the word, until that thread lets
+     * go? Then one that was notified may try while it is queued. Where any thread may release,
+     * it might have done so before Go hears of the success. */
     bool claims;
     bool handed; /* see struct ft_waiting */
     /* Does a thread stay queued while it runs signal handlers? One that waits for something
@@ -33,11 +35,32 @@ struct ft_wait_ops {
      * if it was: the state of its waiter is Notified or Granted. It has not run since, so
      * nothing is half done. NULL: nothing is given. */
     void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
-    uint64_t flags; /* flags in the word that those who wait cause */
+    /* The same of one that was given nothing and is gone all the same. NULL: it has left no
+     * trace but the flags. */
+    void (*forget)(void *lock, const struct ft_seat *seat);
+    uint64_t flags; /* flags in the word that waiting threads cause */
     uint32_t kind;  /* FT_KIND_… */
+    /* Whether a thread has to let go of something before a thread that waits like this can
+     * have the lock. Asked under the registry's lock. NULL where others may end the wait. */
+    bool (*blocked_by)(void *lock, struct ft_thread *t);
+    /* For a dump: whether a thread holds the lock, and whether anybody has it alone, perhaps a
+     * thread that has ended. NULL where nobody is known to hold it. */
+    bool (*holds)(void *lock, struct ft_thread *t);
+    bool (*taken)(void *lock);
+    const char *what; /* the type, and the side where it has two */
+    /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
+     * not moved there, or others may release that lock. */
+    const struct ft_wait_ops *moves_to;
 };
 
-enum ft_outcome { FT_FAILED = -1, FT_TIMED_OUT = 0, FT_ACQUIRED = 1 };
+/* Steps from a lock's object to its word: the head of an object and its weak references. */
+#define FT_WORD_OFFSET ((Py_ssize_t)(sizeof(PyObject) + sizeof(PyObject *)))
+
+enum ft_outcome {
+    FT_FAILED = -1,
+    FT_TIMED_OUT = 0,
+    FT_ACQUIRED = 1,
+};
 
 /* Waits until the lock is taken, the deadline is over, or a signal handler raised: then
  * Failed with the exception set, and nothing is taken and nobody queued. */
@@ -56,8 +79,8 @@ enum ft_outcome ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct
  * signals wait. awake: it was woken there and has consumed that. */
 void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake);
 
-/* Number of seats in the slow path of that side of the lock. Includes those that have not
- * been queued yet. */
+/* Number of seats of that kind in the slow path of the lock. Includes those that have not been
+ * queued yet. */
 int64_t ft_count_waiting(const void *lock, uint32_t kind);
 
 /* The same of those in the queue, where there is one. */

@@ -1,8 +1,12 @@
 #include "core/waitloop.h"
 
 #include "core/spin.h"
+#include "platform/frames.h"
 #include "platform/os.h"
 #include "platform/pyver.h"
+
+#include <sched.h>
+#include <stdlib.h>
 
 /* A signal that comes after the thread looked and before it sleeps does not end the sleep. So
  * the main thread, the one that runs handlers, wakes up to look again: soon at first, since
@@ -28,12 +32,29 @@ ft_forget(struct ft_waiter *waiter)
 }
 
 void
-ft_announce(const struct ft_wait_ops *ops, const void *lock, struct ft_thread *self)
+ft_announce(const struct ft_waiting *wait)
 {
-    if (lock != NULL) {
-        self->seat->waiting_ops = ops;
+    struct ft_seat *seat = wait->self->seat;
+    if (FT_UNLIKELY(seat->where != NULL)) { /* of an earlier wait */
+        ft_registry_lock();
+        free(seat->where);
+        seat->where = NULL;
+        seat->doomed = seat->reported = false;
+        ft_registry_unlock();
     }
-    atomic_store(&self->seat->waiting_for, lock);
+    seat->since = ft_os_about_now();
+    seat->waiting_ops = wait->ops;
+    seat->untimed = wait->deadline == FT_FOREVER;
+    seat->may_raise = wait->interruptible;
+    atomic_fetch_add(&seat->waits, 1);
+    atomic_store(&seat->waiting_for, wait->lock);
+}
+
+void
+ft_announce_end(struct ft_thread *self)
+{
+    atomic_fetch_add(&self->seat->waits, 1);
+    atomic_store(&self->seat->waiting_for, NULL);
 }
 
 void
@@ -56,12 +77,23 @@ ft_run_handlers_waiting(struct ft_thread *self)
 /* ---- sleeping ---- */
 
 /* How one sleep ended. */
-enum slept { WOKEN, TIME_OVER, LOOK };
+enum slept {
+    WOKEN,
+    TIME_OVER,
+    LOOK,
+    STUCK,
+};
 
-/* How long to sleep, and what the end of that time will mean. look: when to look for signals;
- * NULL when they wait. */
+/* What wakes a thread besides its wake-up and its deadline. */
+struct alarms {
+    int64_t look;  /* when to look for signals, in nanoseconds of sleep; 0: never */
+    int64_t stuck; /* as in struct ft_waiting, in nanoseconds of sleep; 0: never */
+    int64_t slept; /* without being woken */
+};
+
+/* How long to sleep, and what the end of that time will mean. */
 static int64_t
-patience(struct ft_thread *self, int64_t until, int64_t *look, enum slept *meaning)
+patience(int64_t until, const struct alarms *alarms, enum slept *meaning)
 {
     int64_t ns = FT_FOREVER;
     *meaning = TIME_OVER;
@@ -69,30 +101,63 @@ patience(struct ft_thread *self, int64_t until, int64_t *look, enum slept *meani
         int64_t now = ft_os_now();
         ns = until > now ? until - now : 0;
     }
-    if (look != NULL && self->is_main && ns > *look) {
-        ns = *look;
+    if (alarms->look != 0 && ns > alarms->look) {
+        ns = alarms->look;
         *meaning = LOOK;
-        *look = *look >= LAST_LOOK / 4 ? LAST_LOOK : *look * 4;
+    }
+    if (alarms->stuck != 0 && ns > alarms->stuck - alarms->slept) {
+        ns = alarms->stuck - alarms->slept;
+        *meaning = STUCK;
     }
     return ns;
+}
+
+/* The time of an alarm has passed: the next comes later. */
+static void
+rang(struct alarms *alarms, enum slept which, int64_t ns)
+{
+    alarms->slept += ns;
+    if (which == LOOK) {
+        alarms->look = alarms->look >= LAST_LOOK / 4 ? LAST_LOOK : alarms->look * 4;
+    }
+    else if (which == STUCK) {
+        alarms->stuck *= 2;
+    }
+}
+
+/* Somebody may read our frames just now: that takes some microseconds. */
+static void
+unpark(struct ft_seat *seat)
+{
+    int parked = FT_PARKED;
+    while (!atomic_compare_exchange_weak(&seat->parked, &parked, FT_RUNNING)) {
+        parked = FT_PARKED;
+        sched_yield();
+    }
 }
 
 /* Waking comes after detaching: those whom we hand over to would otherwise wake only to wait
  * for the GIL that we still hold. */
 static enum slept
-sleep_detached(struct ft_thread *self, struct ft_waiter *chain, bool handed, int64_t until, int64_t *look)
+sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool handed, int64_t until,
+               struct alarms *alarms)
 {
     enum slept slept;
-    PyThread_type_lock semaphore = self->seat->semaphore;
+    struct ft_seat *seat = wait->self->seat;
+    PyThread_type_lock semaphore = seat->semaphore;
+    seat->frames = ft_frames_here();
     Py_BEGIN_ALLOW_THREADS
     ft_wake(chain);
-    if (handed && ft_spin_asleep(&self->spin, semaphore)) {
+    if (handed && ft_spin_asleep(&wait->self->spin, semaphore)) {
         Py_BLOCK_THREADS
         return WOKEN;
     }
-    int64_t ns = patience(self, until, look, &slept);
+    int64_t ns = patience(until, alarms, &slept);
     PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
-    switch (PyThread_acquire_lock_timed(semaphore, us, look != NULL)) {
+    atomic_store(&seat->parked, FT_PARKED);
+    PyLockStatus status = PyThread_acquire_lock_timed(semaphore, us, wait->interruptible);
+    unpark(seat);
+    switch (status) {
     case PY_LOCK_ACQUIRED:
         slept = WOKEN;
         break;
@@ -100,6 +165,7 @@ sleep_detached(struct ft_thread *self, struct ft_waiter *chain, bool handed, int
         slept = LOOK;
         break;
     case PY_LOCK_FAILURE:
+        rang(alarms, slept, ns);
         break;
     }
     Py_END_ALLOW_THREADS
@@ -117,20 +183,23 @@ earlier(int64_t a, int64_t b)
 /* Sleeps once. A sleep that a signal, or the time to look for one, has ended changes nothing:
  * the loop looks before the next. */
 static enum ft_step
-sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, int64_t *look)
+sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, struct alarms *alarms)
 {
     bool naps = step == FT_NAP;
     int64_t until = naps ? earlier(ft_os_now() + FT_NAP_NS, wait->deadline) : wait->deadline;
-    enum slept slept = sleep_detached(wait->self, chain, wait->handed && !naps, until,
-                                      wait->interruptible ? look : NULL);
+    enum slept slept = sleep_detached(wait, chain, wait->handed && !naps, until, alarms);
     if (FT_UNLIKELY(ft_golib() == NULL)) {
         return step; /* the loop ends */
     }
-    if (slept == WOKEN) {
+    switch (slept) {
+    case WOKEN:
         return wait->hooks->woken(wait);
-    }
-    if (slept == LOOK) {
+    case LOOK:
         return step;
+    case STUCK:
+        return wait->hooks->stuck(wait);
+    case TIME_OVER:
+        break;
     }
     return naps && until < wait->deadline ? wait->hooks->napped(wait) : wait->hooks->time_over(wait);
 }
@@ -138,8 +207,8 @@ sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, 
 void
 ft_wait_loop(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
 {
-    int64_t look = FIRST_LOOK;
     bool looks = wait->interruptible && wait->self->is_main, looked = false;
+    struct alarms alarms = {looks ? FIRST_LOOK : 0, wait->stuck_after, 0};
     while (step != FT_END) {
         /* Once between two sleeps. Those of the chain must not wait for handlers. */
         if (looks && !looked && chain == NULL && ft_signals_pending()) {
@@ -147,7 +216,7 @@ ft_wait_loop(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step
             looked = true;
         }
         else {
-            step = sleep_once(wait, chain, step, &look);
+            step = sleep_once(wait, chain, step, &alarms);
             chain = NULL;
             looked = false;
         }

@@ -14,7 +14,7 @@
 /* A try that does not wait. Points of time are never negative. */
 #define FT_NO_WAIT ((int64_t)-1)
 
-/* What others have to know of a wait: those who show it, and a forked child. */
+/* What others have to know of a wait: those that show it, and a forked child. */
 struct ft_wait_ops;
 
 /* How the loop goes on. */
@@ -31,6 +31,9 @@ struct ft_hooks {
     enum ft_step (*woken)(struct ft_waiting *);     /* the wake-up that was owed is consumed */
     enum ft_step (*napped)(struct ft_waiting *);    /* NULL where nobody naps */
     enum ft_step (*time_over)(struct ft_waiting *);
+    /* It has slept for `stuck_after` in all, and then for as long again, and so on. NULL when
+     * stuck_after is 0. */
+    enum ft_step (*stuck)(struct ft_waiting *);
     /* Signals have come: run their handlers, unless the wait has ended. A handler may fork:
      * in a child Go must not be asked any more. */
     enum ft_step (*look)(struct ft_waiting *);
@@ -47,7 +50,8 @@ struct ft_waiting {
      * a little before it sleeps. One that is woken to compete does not: while it sleeps the
      * others get on, and it is no sooner at its turn. */
     bool handed;
-    int end; /* the hooks' own, or: */
+    int64_t stuck_after; /* nanoseconds; 0: never */
+    int end;             /* the hooks' own, or: */
 };
 
 /* A signal handler forked, and this is the child: there is no queue any more. */
@@ -64,8 +68,9 @@ int ft_run_handlers_waiting(struct ft_thread *self);
  * instructions from posting it, so this takes no time and signals need not be heard. */
 void ft_consume_wakeup(struct ft_thread *self);
 
-/* Tells others what this thread waits for. NULL: nothing. */
-void ft_announce(const struct ft_wait_ops *ops, const void *lock, struct ft_thread *self);
+/* Tells others what this thread waits for, and when it does no more. */
+void ft_announce(const struct ft_waiting *wait);
+void ft_announce_end(struct ft_thread *self);
 
 /* Makes the waiter new after a wait. */
 void ft_forget(struct ft_waiter *waiter);
@@ -79,7 +84,7 @@ ft_state(const struct ft_waiter *waiter)
     return atomic_load(&waiter->state);
 }
 
-/* Runs a release in Go and wakes those whom it names. */
+/* Runs a release in Go and wakes those that it names. */
 static inline void
 ft_release_slow(ft_release_fn *release, void *lock, struct ft_thread *self)
 {

@@ -1,14 +1,15 @@
 #include "locks/exclusive.h"
 
-bool
-ft_exclusive_barge(void *lock, struct ft_thread *self)
+/* Takes a free word, also one to which a waiter is on its way; its flags stay. */
+static bool
+barge(void *lock, struct ft_thread *self)
 {
     _Atomic(uint64_t) *word = &((struct ft_interval_lock *)lock)->word;
     uint64_t s = atomic_load(word);
     return s >> FT_OWNER_SHIFT == 0 && ft_cas(word, s, s | self->owner);
 }
 
-/* In a forked child flags mean nothing: nobody of those who set them exists. */
+/* In a forked child flags mean nothing: the threads that set them do not exist there. */
 static bool
 fallback_try(void *lock, struct ft_thread *self)
 {
@@ -37,24 +38,51 @@ ft_exclusive_take_back(void *lock, const struct ft_thread *gone, uint32_t Py_UNU
     }
 }
 
-#define OPS(strict, owned_)                                                    \
-    {                                                                   \
-        .try = ft_exclusive_barge,                                      \
-        .fallback_try = fallback_try,                                                   \
-        .owned = (owned_),                                                \
-        .take_back = ft_exclusive_take_back,                            \
-        .contend = offsetof(struct ft_golib, ft_interval_contend),     \
-        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw),   \
-        .kind = FT_KIND_EXCLUSIVE,                                      \
-        .flags = FT_INTERVAL_FLAGS,                                    \
-        .claims = true,                                                 \
-        .spins = !(strict),                                             \
-        .handed = (strict),                                             \
+static bool
+holds(void *lock, struct ft_thread *t)
+{
+    return ft_exclusive_owned(lock, t);
+}
+
+static bool
+taken(void *lock)
+{
+    return ft_exclusive_locked(lock);
+}
+
+#define OPS(strict, owners_, owned_, blocked_by_, what_)             \
+    {                                                                \
+        .try = barge,                                                \
+        .fallback_try = fallback_try,                                \
+        .owned = (owned_),                                           \
+        .take_back = ft_exclusive_take_back,                         \
+        .contend = offsetof(struct ft_golib, ft_interval_contend),   \
+        .withdraw = offsetof(struct ft_golib, ft_interval_withdraw), \
+        .kind = FT_KIND_EXCLUSIVE,                                   \
+        .flags = FT_INTERVAL_FLAGS,                                  \
+        .claims = (owners_),                                         \
+        .spins = !(strict),                                          \
+        .handed = (strict),                                          \
+        .blocked_by = (blocked_by_),                                 \
+        .holds = holds,                                              \
+        .taken = taken,                                              \
+        .what = (what_),                                             \
     }
 
-const struct ft_wait_ops ft_exclusive_ops = OPS(false, owned);
-const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, owned);
-const struct ft_wait_ops ft_anybodys_ops = OPS(false, never_owned);
+const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, true, owned, holds, "IntervalLock");
+const struct ft_wait_ops ft_rlock_ops = OPS(false, true, owned, holds, "RLock");
+const struct ft_wait_ops ft_anybodys_ops = OPS(false, false, never_owned, NULL, "Lock");
+
+FT_SLOW int
+ft_exclusive_lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *lock,
+                       struct ft_thread *self, int64_t deadline)
+{
+    if (barge(lock, self)) {
+        return FT_ACQUIRED;
+    }
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(ops, lock, self, deadline);
+}
 
 /* Whether a release with these flags has to ask Go. */
 static inline bool
@@ -77,7 +105,7 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
         uint64_t s = atomic_load(&lock->word), flags = s & FT_INTERVAL_FLAGS;
         const struct ft_golib *go = ft_golib();
         if (go == NULL) {
-            flags = 0; /* who polls looks at the owner only */
+            flags = 0; /* the fallback looks at the owner only */
         }
         else if (judge(flags, self)) {
             ft_release_slow(go->ft_interval_release, lock, self);
@@ -89,8 +117,8 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
     }
 }
 
-/* Where any thread may release, two may try at once: each tells Go whom it saw hold the
- * lock, and one of them is late. */
+/* Where any thread may release, two may try at once: each tells Go which owner it saw, and one
+ * of them is late. */
 FT_SLOW bool
 ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
 {

@@ -10,7 +10,7 @@
 
 /* Waiting for the word. The strict one is for interval 0: there the order of arrival is
  * promised, so nobody may slip in by spinning. */
-extern const struct ft_wait_ops ft_exclusive_ops, ft_exclusive_strict_ops;
+extern const struct ft_wait_ops ft_exclusive_ops, ft_exclusive_strict_ops, ft_rlock_ops;
 
 /* The same for a Lock: its holder may wait for it, for somebody else to release it. */
 extern const struct ft_wait_ops ft_anybodys_ops;
@@ -45,8 +45,10 @@ ft_exclusive_lock_fast(struct ft_interval_lock *lock, const struct ft_thread *se
            || (s >> FT_OWNER_SHIFT == 0 && ft_cas(&lock->word, s, s | self->owner));
 }
 
-/* Takes a free word, though a waiter be on its way; its flags stay. */
-bool ft_exclusive_barge(void *lock, struct ft_thread *self);
+/* Takes a word that was not free a moment ago: 1, or 0 when it could not be had in time, or -1
+ * with an exception set. */
+int ft_exclusive_lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *lock,
+                           struct ft_thread *self, int64_t deadline);
 
 /* Whether a release may be just that. */
 static inline bool
@@ -55,9 +57,10 @@ ft_exclusive_plain(uint64_t flags)
     return (FT_INTERVAL_PLAIN >> flags & 1) != 0;
 }
 
-/* Releases for the owner, the calling thread; false when it is not. */
+/* Releases for the owner when there are flags in the word. */
 void ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self);
 
+/* Releases if the calling thread is the owner; false when it is not. */
 static inline bool
 ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
 {
@@ -77,7 +80,7 @@ ft_exclusive_unlock(struct ft_interval_lock *lock, struct ft_thread *self)
     return true;
 }
 
-/* Releases for whoever holds it; false when nobody does. */
+/* Releases for any thread; false when no thread holds it, or with MemoryError set. */
 bool ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock);
 
 static inline bool
@@ -90,8 +93,8 @@ ft_exclusive_unlock_any(struct ft_interval_lock *lock)
     return ft_exclusive_unlock_any_slow(lock);
 }
 
-/* Releases for an owner that goes to sleep next, and returns whom it has to wake once it
- * is detached. NULL and nothing done when nobody holds the lock. */
+/* Releases for an owner that goes to sleep next, and returns the waiters that it has to wake
+ * once it is detached. NULL and nothing done when no thread holds the lock. */
 struct ft_waiter *ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self);
 
 #endif

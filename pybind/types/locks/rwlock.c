@@ -13,7 +13,7 @@ plain(uint64_t flags)
     return (FT_RW_PLAIN >> flags & 1) != 0;
 }
 
-/* ---- the writers' side ---- */
+/* ---- the write side ---- */
 
 static inline bool
 vacant(uint64_t s)
@@ -36,9 +36,9 @@ count_readers(void *lock)
     ft_read_revoke(OF(lock));
 }
 
-/* In a forked child the one flag that has a meaning is WritersParked: a polling writer sets
- * it to keep readers out, and clears it when it has the lock or gives up. Other polling
- * writers set it again. */
+/* In a forked child the one flag that has a meaning is WritersParked: a writer that waits
+ * sets it to keep readers out, and clears it when it has the lock or gives up. Other writers
+ * that wait set it again. */
 static bool
 write_fallback_try(void *lock, struct ft_thread *self)
 {
@@ -77,6 +77,19 @@ take_back_write(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(sta
     }
 }
 
+/* Whoever has the lock keeps a writer out. */
+static bool
+holds(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t) || ft_rw_reads_of(OF(lock), t) > 0;
+}
+
+static bool
+taken(void *lock)
+{
+    return (ft_rw_load(OF(lock)) & FT_RW_WRITER) != 0;
+}
+
 static const struct ft_wait_ops write_ops = {
     .try = write_try,
     .clear_way = count_readers,
@@ -85,11 +98,15 @@ static const struct ft_wait_ops write_ops = {
     .owned = owned,
     .take_back = take_back_write,
     .contend = offsetof(struct ft_golib, ft_rw_contend_write),
-    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_write),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
+    .blocked_by = holds,
+    .holds = holds,
+    .taken = taken,
+    .what = "ReaderWriterLock (write)",
 };
 
 static int
@@ -173,7 +190,7 @@ ft_rw_unwrite(struct ft_rw *lock)
     return unwrite_slow(lock, self);
 }
 
-/* ---- the readers' side ---- */
+/* ---- the read side ---- */
 
 /* Counts one reader more. (Only newcomers try: nobody could tell for whom it was counted.) */
 static bool
@@ -199,16 +216,28 @@ take_back_read(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t sta
     }
 }
 
+/* A writer keeps readers out, and so does one that waits: with a time-out it may give up. */
+static bool
+read_blocked_by(void *lock, struct ft_thread *t)
+{
+    return ft_rw_writes(ft_rw_load(OF(lock)), t)
+           || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
+}
+
 static const struct ft_wait_ops read_ops = {
     .try = read_try,
     .fallback_try = read_try,
     .owned = writes,
     .take_back = take_back_read,
     .contend = offsetof(struct ft_golib, ft_rw_contend_read),
-    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw_read),
+    .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_SHARED,
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
+    .blocked_by = read_blocked_by,
+    .holds = holds,
+    .taken = taken,
+    .what = "ReaderWriterLock (read)",
 };
 
 /* Takes one reader out of the word. The last one in front of a parked writer sends it. */
@@ -253,7 +282,7 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     return outcome;
 }
 
-/* The first slot of a thread that reads nothing is empty, and nothing need be searched. */
+/* The first slot of a thread that reads nothing is empty: there is nothing to search. */
 int
 ft_rw_read(struct ft_rw *lock, int64_t deadline)
 {
@@ -336,7 +365,7 @@ ft_rw_reread(struct ft_rw *lock)
     return 1;
 }
 
-/* ---- both ---- */
+/* ---- both sides ---- */
 
 int
 ft_rw_downgrade(struct ft_rw *lock)

@@ -93,7 +93,7 @@ maybe_bias(struct ft_rw *lock)
         return;
     }
     uint32_t left = atomic_load_explicit(&lock->reads_to_bias, memory_order_relaxed);
-    if (left > 0) { /* readers may lose each other's counts: it is but a measure */
+    if (left > 0) { /* readers may lose each other's counts: it is only a measure */
         atomic_store_explicit(&lock->reads_to_bias, left - 1, memory_order_relaxed);
         return;
     }
@@ -146,7 +146,7 @@ count_published(struct ft_rw *lock)
 FT_SLOW void
 ft_read_revoke(struct ft_rw *lock)
 {
-    ft_registry_lock(); /* who finds Revoking waits here for its end */
+    ft_registry_lock(); /* a writer that finds Revoking waits here for its end */
     uint64_t s = ft_rw_load(lock);
     while ((s & FT_RW_BIAS) != 0
            && !ft_cas(&lock->lock.word, s, (s & ~FT_RW_BIAS) | FT_RW_REVOKING)) {
@@ -171,18 +171,26 @@ ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self)
 }
 
 int64_t
+ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
+{
+    int64_t n = 0;
+    for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
+        for (int i = 0; i < FT_SLOTS; i++) {
+            if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+                n += 1 + atomic_load(&s->again[i]);
+            }
+        }
+    }
+    return n;
+}
+
+int64_t
 ft_rw_readers(struct ft_rw *lock)
 {
     int64_t n = 0;
     ft_registry_lock();
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
-        for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
-            for (int i = 0; i < FT_SLOTS; i++) {
-                if ((atomic_load(&s->tag[i]) & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
-                    n += 1 + atomic_load(&s->again[i]);
-                }
-            }
-        }
+        n += ft_rw_reads_of(lock, t);
     }
     ft_registry_unlock();
     return n;

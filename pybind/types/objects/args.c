@@ -90,8 +90,10 @@ ft_gather(const char *method, const char *const *names, int n, PyObject *const *
     return 0;
 }
 
-int
-ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *deadline)
+/* Into a deadline: FT_NO_WAIT, FT_FOREVER or a point of CLOCK_MONOTONIC. 0, or -1 with the
+ * exception set that threading.Lock would raise. */
+static int
+parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *deadline)
 {
     static const char *const names[] = {"blocking", "timeout"};
     PyObject *found[2] = {NULL, NULL};
@@ -118,6 +120,13 @@ ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int
     return 0;
 }
 
+PyObject *
+ft_acquire_as_told(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, ft_take_fn *take)
+{
+    int64_t deadline;
+    return parse_acquire(args, nargs, kwnames, &deadline) < 0 ? NULL : ft_bool(take(op, deadline));
+}
+
 /* ---- numbers of any type ---- */
 
 int
@@ -125,6 +134,9 @@ ft_whole(PyObject *number, uint64_t *n)
 {
     PyObject *integer = PyNumber_Long(number);
     if (integer == NULL) { /* infinity, NaN, or what only looks like a number */
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+            return -1; /* a signal handler's, while Python code computed it */
+        }
         PyErr_Clear();
         return 0;
     }

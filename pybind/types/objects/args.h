@@ -1,13 +1,31 @@
-/* Arguments of the methods, as threading takes them. */
+/* Arguments of the methods, as threading takes them, and the methods that take a lock. */
 #ifndef FT_ARGS_H
 #define FT_ARGS_H
 
 #include "core/wait.h"
+#include "objects/lockobj.h"
 
-/* Parses (blocking=True, timeout=-1) into a deadline: FT_NO_WAIT, FT_FOREVER or a point of
- * CLOCK_MONOTONIC. 0, or -1 with the exception set that threading.Lock would raise. */
-int ft_parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                     int64_t *deadline);
+/* Takes a lock: 1 taken, 0 not in time, -1 with an exception set. */
+typedef int ft_take_fn(PyObject *op, int64_t deadline);
+
+/* acquire(blocking=True, timeout=-1) of a lock that is taken like that; the first is for a call
+ * with arguments. */
+PyObject *ft_acquire_as_told(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                             ft_take_fn *take);
+
+FT_INLINE PyObject *
+ft_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, ft_take_fn *take)
+{
+    bool plain = FT_LIKELY(nargs == 0 && kwnames == NULL);
+    return plain ? ft_bool(take(op, FT_FOREVER)) : ft_acquire_as_told(op, args, nargs, kwnames, take);
+}
+
+/* __enter__ of a lock that is taken like that, which gives the object itself. */
+FT_INLINE PyObject *
+ft_enter(PyObject *op, ft_take_fn *take)
+{
+    return FT_LIKELY(take(op, FT_FOREVER) > 0) ? Py_NewRef(op) : NULL;
+}
 
 /* Puts arguments given by position and by name into found, which starts as NULLs. -1 with
  * TypeError set when they do not fit. */
@@ -18,6 +36,13 @@ int ft_gather(const char *method, const char *const *names, int n, PyObject *con
  * less or greater than a limit, -1 with TypeError set when it cannot be compared. */
 int ft_is_less(PyObject *number, long limit);
 int ft_is_greater(PyObject *number, long limit);
+
+/* Whether looking at an argument may have run Python code, which may have done anything. */
+static inline bool
+ft_runs_code(PyObject *number)
+{
+    return number != NULL && number != Py_None && !PyFloat_CheckExact(number) && !PyLong_CheckExact(number);
+}
 
 /* Whether one is whole: 1 with it in *n, UINT64_MAX when it is too large for that; 0, or -1
  * with an exception set. It is not negative. */

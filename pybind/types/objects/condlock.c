@@ -1,12 +1,42 @@
-#include "objects/condlock.h"
+/* The lock of a Condition, whatever it is. */
+#include "objects/condition.h"
+#include "objects/exclusives.h"
 
-/* ---- foreign locks ---- */
+/* ---- any lock, by its methods ---- */
 
-int
-ft_condlock_call_optional(Condition *self, const char *name, PyObject *arg, PyObject **result)
+static PyObject *
+lock_of(Condition *self)
 {
-    PyObject *method;
-    int found = PyObject_GetOptionalAttrString(self->lock, name, &method);
+    PyObject *lock = self->lock;
+    return lock != NULL ? lock : ft_refuse_unmade((PyObject *)self);
+}
+
+PyObject *
+ft_condlock_call(Condition *self, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *lock = lock_of(self);
+    PyObject *method = lock == NULL ? NULL : PyObject_GetAttrString(lock, name);
+    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
+    Py_XDECREF(method);
+    return result;
+}
+
+/* Calls a method and drops the result. */
+static int
+call(Condition *self, const char *name)
+{
+    PyObject *result = ft_condlock_call(self, name, NULL, 0, NULL);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* Calls a method that may be missing. 1 with the result, 0 without the method, -1 with an
+ * exception set. */
+static int
+call_optional(Condition *self, const char *name, PyObject *arg, PyObject **result)
+{
+    PyObject *method = NULL, *lock = lock_of(self);
+    int found = lock == NULL ? -1 : PyObject_GetOptionalAttrString(lock, name, &method);
     if (found <= 0) {
         return found;
     }
@@ -15,34 +45,46 @@ ft_condlock_call_optional(Condition *self, const char *name, PyObject *arg, PyOb
     return *result == NULL ? -1 : 1;
 }
 
-int
-ft_condlock_call(Condition *self, const char *name)
+PyObject *
+ft_condlock_save(Condition *self)
 {
-    PyObject *result = PyObject_CallMethod(self->lock, name, NULL);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
+    PyObject *state;
+    int found = call_optional(self, "_release_save", NULL, &state);
+    if (found == 0) {
+        return call(self, "release") < 0 ? NULL : Py_None;
+    }
+    return found > 0 ? state : NULL;
+}
+
+PyObject *
+ft_condlock_restore(Condition *self, PyObject *state)
+{
+    PyObject *result;
+    int found = call_optional(self, "_acquire_restore", state, &result);
+    if (found == 0) {
+        return call(self, "acquire") < 0 ? NULL : Py_None;
+    }
+    return found > 0 ? result : NULL;
 }
 
 /* As threading.Condition: a lock that does not tell its owner is owned when it is taken. */
 static int
 foreign_is_owned(Condition *self)
 {
-    PyObject *result;
-    int found = ft_condlock_call_optional(self, "_is_owned", NULL, &result);
-    bool taken = false;
+    PyObject *result, *no = Py_False;
+    int found = call_optional(self, "_is_owned", NULL, &result);
     if (found == 0) {
-        result = PyObject_CallMethod(self->lock, "acquire", "O", Py_False);
-        taken = true;
+        result = ft_condlock_call(self, "acquire", &no, 1, NULL);
     }
     if (found < 0 || result == NULL) {
         return -1;
     }
     int truth = PyObject_IsTrue(result);
     Py_DECREF(result);
-    if (!taken || truth < 0) {
+    if (found > 0 || truth < 0) {
         return truth;
     }
-    return truth && ft_condlock_call(self, "release") < 0 ? -1 : !truth;
+    return truth && call(self, "release") < 0 ? -1 : !truth;
 }
 
 /* The thread is queued by now, and these methods may wait for anything. */
@@ -52,34 +94,37 @@ foreign_release(Condition *self, struct ft_thread *thread, struct saved *saved)
     if (ft_seat_push(thread) < 0) {
         return -1;
     }
-    int found = ft_condlock_call_optional(self, "_release_save", NULL, &saved->state);
-    int failed = found == 0 ? ft_condlock_call(self, "release") : found < 0 ? -1 : 0;
+    saved->state = ft_condlock_save(self);
     ft_seat_pop(thread);
-    return failed;
+    return saved->state == NULL ? -1 : 0;
 }
 
 static int
-foreign_restore(Condition *self, struct saved *saved)
+foreign_retake(Condition *self, struct saved *saved)
 {
-    PyObject *result = NULL;
-    int found = saved->state == NULL ? 0
-                                     : ft_condlock_call_optional(self, "_acquire_restore", saved->state, &result);
-    Py_XDECREF(result);
+    PyObject *raised = PyErr_GetRaisedException();
+    PyObject *result = ft_condlock_restore(self, saved->state);
     Py_CLEAR(saved->state);
-    return found == 0 ? ft_condlock_call(self, "acquire") : found < 0 ? -1 : 0;
+    if (result == NULL) {
+        Py_XDECREF(raised);
+        return -1;
+    }
+    Py_DECREF(result);
+    PyErr_SetRaisedException(raised);
+    return 0;
 }
 
-/* ---- the lock, whatever it is ---- */
+/* ---- one of ours, by its word ---- */
 
 int
 ft_condlock_is_owned(Condition *self, struct ft_thread *thread)
 {
     switch (self->kind) {
     case LOCK:
-        return ft_exclusive_locked(word_of(self)); /* any thread may release it */
+        return ft_exclusive_locked(ft_word_of(self->lock)); /* any thread may release it */
     case RLOCK:
     case INTERVAL:
-        return ft_exclusive_owned(word_of(self), thread);
+        return ft_exclusive_owned(ft_word_of(self->lock), thread);
     case FOREIGN:
         break;
     }
@@ -97,40 +142,42 @@ ft_condlock_check_owned(Condition *self, struct ft_thread *thread, const char *d
 }
 
 int
-ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved *saved,
-             struct ft_waiter **chain)
+ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved *saved, struct ft_waiter **chain)
 {
     *chain = NULL;
-    switch (self->kind) {
-    case RLOCK:
+    if (self->kind == FOREIGN) {
+        return foreign_release(self, thread, saved);
+    }
+    if (self->kind == RLOCK) {
         saved->depth = ft_rlock_depth(self->lock);
         ft_rlock_restore(self->lock, 0);
-        /* fall through */
-    case LOCK:
-    case INTERVAL:
-        *chain = ft_exclusive_yield(word_of(self), thread);
-        return 0;
-    case FOREIGN:
-        break;
     }
-    return foreign_release(self, thread, saved);
+    *chain = ft_exclusive_yield(ft_word_of(self->lock), thread);
+    return 0;
+}
+
+const struct ft_wait_ops *
+ft_condlock_ops(Condition *self)
+{
+    switch (self->kind) {
+    case LOCK:
+        return &ft_anybodys_ops;
+    case RLOCK:
+        return &ft_rlock_ops;
+    default:
+        return ft_exclusive_ops_of(ft_word_of(self->lock));
+    }
 }
 
 int
 ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *saved)
 {
     if (self->kind == FOREIGN) {
-        PyObject *raised = PyErr_GetRaisedException();
-        int failed = foreign_restore(self, saved);
-        if (failed < 0) {
-            Py_XDECREF(raised);
-            return -1;
-        }
-        PyErr_SetRaisedException(raised);
-        return 0;
+        return foreign_retake(self, saved);
     }
-    if (!ft_exclusive_lock_fast(word_of(self), thread)) {
-        ft_wait_uninterruptibly(ft_exclusive_ops_of(word_of(self)), word_of(self), thread);
+    struct ft_interval_lock *lock = ft_word_of(self->lock);
+    if (!ft_exclusive_lock_fast(lock, thread)) {
+        ft_wait_uninterruptibly(ft_condlock_ops(self), lock, thread);
     }
     return 0;
 }

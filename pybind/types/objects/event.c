@@ -3,21 +3,21 @@
  * threading's is a flag under a Condition, _cond, which programs reach for: they hold it to
  * keep set() and clear() out, wait for it, notify it. Here it is made when somebody asks for
  * it, and from then on the event works as threading's does: set() and clear() hold its lock,
- * wait() waits for it. Who was queued for the event before is let go by set() all the same. */
+ * wait() waits for it. set() ends the waits that began before all the same. */
 #include "objects/args.h"
-#include "objects/condlock.h"
+#include "objects/condition.h"
+#include "objects/exclusives.h"
 #include "objects/patchable.h"
 #include "objects/types.h"
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *weakrefs;
+    FT_OBJECT_HEAD
     struct ft_event event;
     _Atomic(PyObject *) guard; /* _cond, a Condition over a Lock; NULL until asked for, then constant */
     PyObject *dict;
 } Event;
 
-_Static_assert(offsetof(Event, event.word) == FT_WORD_OFFSET, "snapshot() counts on it");
+FT_ASSERT_WORD(Event, event.word);
 
 #define SELF(op) ((Event *)(op))
 
@@ -43,12 +43,13 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .what = "Event",
 };
 
 static PyObject *
 event_is_set(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return is_set(SELF(op)) ? Py_True : Py_False;
+    return ft_bool(is_set(SELF(op)));
 }
 
 static PyObject *
@@ -61,7 +62,7 @@ event_is_set_old(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* ---- the flag alone ---- */
 
-/* Somebody waits. */
+/* A thread waits. */
 static FT_SLOW int
 raise_flag_slow(Event *self)
 {
@@ -74,7 +75,7 @@ raise_flag_slow(Event *self)
         ft_release_slow(go->ft_event_set, &self->event, thread);
     }
     else {
-        atomic_store(&self->event.word, FT_EVENT_SET); /* who polls will see it */
+        atomic_store(&self->event.word, FT_EVENT_SET); /* the fallback sees it */
     }
     return 0;
 }
@@ -108,8 +109,7 @@ await_flag(Event *self, PyObject *timeout)
     if (thread == NULL) {
         return NULL;
     }
-    int outcome = ft_wait(&ops, &self->event, thread, ft_deadline_in(ns));
-    return outcome < 0 ? NULL : PyBool_FromLong(outcome);
+    return ft_bool(ft_wait(&ops, &self->event, thread, ft_deadline_in(ns)));
 }
 
 /* ---- the flag under _cond ---- */
@@ -167,8 +167,10 @@ wait_guarded(Event *self, PyObject *guard, PyObject *timeout)
     if (ft_lock_take(lock_of(guard), FT_FOREVER) < 0) {
         return NULL;
     }
-    bool set = is_set(self);
-    return leave(guard, set ? Py_True : PyObject_CallMethod(guard, "wait", "(O)", timeout == NULL ? Py_None : timeout));
+    if (is_set(self)) {
+        return leave(guard, Py_True);
+    }
+    return leave(guard, PyObject_CallMethod(guard, "wait", "(O)", timeout == NULL ? Py_None : timeout));
 }
 
 static PyObject *
@@ -206,7 +208,7 @@ event_set(PyObject *op, PyObject *Py_UNUSED(unused))
     if (FT_UNLIKELY(raise_flag(self) < 0)) {
         return NULL;
     }
-    /* Made in the meantime, and who waits for it may have looked before the flag was up. */
+    /* Made in the meantime: threads that wait for it may have looked before the flag was up. */
     if (FT_UNLIKELY((guard = guard_of(self)) != NULL)) {
         return set_guarded(self, guard);
     }
@@ -247,7 +249,7 @@ event_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 event_get_flag(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(is_set(SELF(op)));
+    return ft_bool(is_set(SELF(op)));
 }
 
 /* For classes that have a set() or clear() of their own, which hold _cond. */
@@ -279,13 +281,7 @@ event_repr(PyObject *op)
 
 /* ---- making ---- */
 
-static PyObject *
-event_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    return type->tp_alloc(type, 0);
-}
-
-/* Called again it clears the flag, as threading's does; who waits waits on. */
+/* Called again it clears the flag, as threading's does; threads that wait go on waiting. */
 static int
 event_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -320,74 +316,50 @@ event_dealloc(PyObject *op)
     ft_patchable_abandon(op, &SELF(op)->dict);
     PyObject *guard = guard_of(SELF(op));
     if (guard != NULL) {
-        atomic_store(&((Condition *)guard)->event, NULL); /* somebody may keep it */
+        atomic_store(&((Condition *)guard)->event, NULL); /* a program may keep it */
         Py_DECREF(guard);
     }
-    ft_object_dealloc(op);
+    ft_object_free(op);
 }
+
+/* ---- the type ---- */
 
 PyDoc_STRVAR(event_doc,
 "Event()\n--\n\n"
 "A flag that threads can wait for: threading.Event.\n"
 "\n"
-"What was written before set() is seen by everybody whose wait it ends.");
-PyDoc_STRVAR(is_set_doc, "is_set($self, /)\n--\n\nReturn whether the flag is set.");
-PyDoc_STRVAR(is_set_old_doc, "isSet($self, /)\n--\n\nThe old name of is_set(); DeprecationWarning.");
-PyDoc_STRVAR(set_doc, "set($self, /)\n--\n\nSet the flag; all who wait go on.");
-PyDoc_STRVAR(clear_doc, "clear($self, /)\n--\n\nClear the flag; who waits from now on waits for the next set().");
-PyDoc_STRVAR(wait_doc,
-"wait($self, /, timeout=None)\n--\n\n"
-"Wait until the flag is set, and return True; False when the time is over before.\n"
-"\n"
-"timeout is in seconds; None waits for as long as it takes. A set() ends the wait even\n"
-"when a clear() follows at once. An exception from a signal handler ends it too.\n"
-"OverflowError or TypeError for a bad timeout, where it has to wait.");
-PyDoc_STRVAR(reinit_doc,
-"_at_fork_reinit($self, /)\n--\n\n"
-"Forget who waited, in a forked child (for os.register_at_fork).");
+"What was written before set() is seen by every thread whose wait it ends.");
 
 static PyMethodDef methods[] = {
-    {"is_set", event_is_set, METH_NOARGS, is_set_doc},
-    {"isSet", event_is_set_old, METH_NOARGS, is_set_old_doc},
-    {"set", event_set, METH_NOARGS, set_doc},
-    {"clear", event_clear, METH_NOARGS, clear_doc},
-    {"wait", FT_FASTCALL(event_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
-    {"_at_fork_reinit", event_reinit, METH_NOARGS, reinit_doc},
-    FT_REFUSE_PICKLE_METHOD,
-    {NULL, NULL, 0, NULL},
+    FT_NOARGS("is_set", event_is_set, "Return whether the flag is set."),
+    FT_NOARGS("isSet", event_is_set_old, "The old name of is_set(); DeprecationWarning."),
+    FT_NOARGS("set", event_set, "Set the flag; all threads that wait go on."),
+    FT_NOARGS("clear", event_clear, "Clear the flag; threads that wait from now on wait for the next set()."),
+    FT_KEYWORDS("wait", event_wait, "timeout=None",
+                "Wait until the flag is set, and return True; False when the time is over before.\n"
+                "\n"
+                "timeout is in seconds; None waits for as long as it takes. A set() ends the wait even\n"
+                "when a clear() follows at once. An exception from a signal handler ends it too.\n"
+                "OverflowError or TypeError for a bad timeout, where it has to wait."),
+    FT_AT_FORK_REINIT(event_reinit, "Forget the threads that waited"),
+    FT_METHODS_END,
 };
 
 static PyGetSetDef getset[] = {
-    {"_cond", event_get_cond, NULL,
-     PyDoc_STR("The Condition that guards the flag. From the first time that it is asked for, set(),\n"
-               "clear() and wait() use it, as threading's do: slower."), NULL},
+    FT_GETTER("_cond", event_get_cond,
+              "The Condition that guards the flag. From the first time that it is asked for, set(),\n"
+              "clear() and wait() use it, as threading's do: slower."),
     {"_flag", event_get_flag, event_set_flag, PyDoc_STR("Whether the flag is set."), NULL},
     FT_DICT_GETSET,
-    {NULL, NULL, NULL, NULL, NULL},
+    {0},
 };
 
-static PyMemberDef members[] = {
-    FT_PATCHABLE_MEMBERS(Event),
-    {NULL, 0, 0, 0, NULL},
-};
+static PyMemberDef members[] = FT_PATCHABLE_MEMBERS(Event);
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, (void *)event_doc},
-    {Py_tp_new, event_new},
-    {Py_tp_init, event_init},
-    {Py_tp_dealloc, event_dealloc},
-    {Py_tp_traverse, event_traverse},
-    {Py_tp_clear, event_clear_refs},
-    {Py_tp_repr, event_repr},
-    {Py_tp_methods, methods},
-    {Py_tp_getset, getset},
-    {Py_tp_members, members},
+    FT_TYPE_SLOTS(event_doc, PyType_GenericNew, event_init, event_dealloc, event_repr, methods),
+    FT_PATCHABLE_TYPE_SLOTS(event_traverse, event_clear_refs, getset, members),
     {0, NULL},
 };
 
-PyType_Spec ft_event_spec = {
-    .name = "ft_utils.synchronization.Event",
-    .basicsize = sizeof(Event),
-    .flags = FT_PATCHABLE_TYPE_FLAGS,
-    .slots = slots,
-};
+PyType_Spec ft_event_spec = FT_TYPE_SPEC("Event", Event, FT_PATCHABLE_TYPE_FLAGS, slots);

@@ -1,17 +1,18 @@
 #include "objects/lockobj.h"
 
-#include "core/golib.h"
-#include "objects/types.h"
+#include "core/thread.h"
+
+#include <string.h>
+
+PyMemberDef ft_members[] = {
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(struct ft_object_head, weakrefs), Py_READONLY, NULL},
+    {0},
+};
 
 void
-ft_object_dealloc(PyObject *self)
+ft_object_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(self);
-    if (((struct ft_object_head *)self)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(self);
-    }
-    type->tp_free(self);
-    Py_DECREF(type);
+    ft_object_free(op);
 }
 
 PyObject *
@@ -19,24 +20,70 @@ ft_refuse_pickle(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     return PyErr_Format(PyExc_TypeError,
                         "cannot pickle or copy '%s' object: a lock belongs to its process "
-                        "and its place; share the object itself",
+                        "and its address; share the object itself",
                         Py_TYPE(self)->tp_name);
 }
 
 PyObject *
-ft_repr_owner(uint64_t word)
+ft_refuse_unmade(PyObject *op)
 {
-    unsigned long ident = ft_ident_of(word >> FT_OWNER_SHIFT);
-    if (ident == 0) {
-        return PyUnicode_FromString("ended");
+    return PyErr_Format(PyExc_RuntimeError, "this %s was made by __new__ alone; call its __init__",
+                        ft_type_name(op));
+}
+
+/* ---- names and reprs ---- */
+
+const char *
+ft_type_name(PyObject *op)
+{
+    const char *dot = strrchr(Py_TYPE(op)->tp_name, '.');
+    return dot == NULL ? Py_TYPE(op)->tp_name : dot + 1;
+}
+
+/* The name as threading's classes have it in a repr, after the last part of the module's:
+ * "synchronization.Event". NULL with an exception set. */
+static PyObject *
+qualified_name(PyObject *op)
+{
+    PyObject *name = PyType_GetQualName(Py_TYPE(op));
+    PyObject *home = name == NULL ? NULL : PyType_GetModuleName(Py_TYPE(op));
+    if (home == NULL) {
+        Py_XDECREF(name);
+        return NULL;
     }
-    return PyUnicode_FromFormat("%lu", ident);
+    if (!PyUnicode_Check(home)) { /* a program may set __module__ to anything */
+        Py_DECREF(home);
+        return name;
+    }
+    Py_ssize_t length = PyUnicode_GET_LENGTH(home);
+    Py_ssize_t dot = PyUnicode_FindChar(home, '.', 0, length, -1); /* -1 without one */
+    PyObject *last = PyUnicode_Substring(home, dot + 1, length);
+    PyObject *text = last == NULL ? NULL : PyUnicode_FromFormat("%U.%U", last, name);
+    Py_XDECREF(last);
+    Py_DECREF(home);
+    Py_DECREF(name);
+    return text;
+}
+
+PyObject *
+ft_repr_owned(PyObject *op, PyObject *start, uint64_t word, const char *more, long long waiting)
+{
+    char owner[24] = "ended";
+    unsigned long ident = ft_ident_of(word >> FT_OWNER_SHIFT);
+    if (ident != 0) {
+        PyOS_snprintf(owner, sizeof owner, "%lu", ident);
+    }
+    PyObject *text = start == NULL ? NULL
+                                   : PyUnicode_FromFormat("<%U owner=%s%s waiters=%lld at %p>", start, owner,
+                                                          more, waiting, op);
+    Py_XDECREF(start);
+    return text;
 }
 
 PyObject *
 ft_repr_state(PyObject *op, long long waiting, PyObject *state)
 {
-    PyObject *name = state == NULL ? NULL : ft_qualified_name(op);
+    PyObject *name = state == NULL ? NULL : qualified_name(op);
     PyObject *text = NULL;
     if (name != NULL && waiting == 0) {
         text = PyUnicode_FromFormat("<%U at %p: %U>", name, op, state);

@@ -1,37 +1,133 @@
-/* What the Python types of the locks have in common. */
+/* What the Python types of the locks have in common: how an object begins, what its methods
+ * return, and the tables that a type is made of. */
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
-#include "core/thread.h"
+#include "core/wait.h"
 
-/* Every lock object begins like this, so that the address of the word, which is what the
- * Go side knows a lock by, tells the object (snapshot). */
-struct ft_object_head {
-    PyObject_HEAD
+/* ---- objects ---- */
+
+/* Every lock object begins like this, and its word comes next. Go knows a lock by the address
+ * of the word, so that address tells the object (snapshot). */
+#define FT_OBJECT_HEAD \
+    PyObject_HEAD      \
     PyObject *weakrefs;
+
+struct ft_object_head {
+    FT_OBJECT_HEAD
 };
 
-/* Steps from a lock's object to its word. */
-#define FT_WORD_OFFSET ((Py_ssize_t)sizeof(struct ft_object_head))
+_Static_assert(sizeof(struct ft_object_head) == FT_WORD_OFFSET, "core/wait.h counts on it");
 
-/* Frees the object; the type-specific part is done. */
-void ft_object_dealloc(PyObject *self);
+#define FT_ASSERT_WORD(type, word) \
+    _Static_assert(offsetof(type, word) == FT_WORD_OFFSET, "snapshot() counts on it")
 
-/* METH_NOARGS: refuses pickling and copying with TypeError. */
-PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
-#define FT_REFUSE_PICKLE_METHOD                                     \
-    {"__reduce__", ft_refuse_pickle, METH_NOARGS,                   \
-     PyDoc_STR("__reduce__($self, /)\n--\n\n"                       \
-               "Raise TypeError: a lock cannot be pickled or copied.")}
+/* Ends the dealloc of an object; the type-specific part is done. */
+FT_INLINE void
+ft_object_free(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    if (((struct ft_object_head *)op)->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(op);
+    }
+    type->tp_free(op);
+    Py_DECREF(type);
+}
 
-/* Class methods for generic aliases are not offered: a lock holds nothing. */
+/* The dealloc of a type without a part of its own. */
+void ft_object_dealloc(PyObject *op);
 
-/* " owner=…" for a repr: the ident of the owner's thread, or "ended". */
-PyObject *ft_repr_owner(uint64_t word);
+/* Raises RuntimeError for an object that was made by __new__ alone. Returns NULL. */
+PyObject *ft_refuse_unmade(PyObject *op);
+
+/* The name of an object's type without the module. Borrowed from the type. */
+const char *ft_type_name(PyObject *op);
+
+/* "<start owner=…more waiters=… at 0x…>", with the ident of the word's owner, or "ended". It
+ * takes the reference to start, which may be NULL with an exception set: then so is the
+ * result. */
+PyObject *ft_repr_owned(PyObject *op, PyObject *start, uint64_t word, const char *more, long long waiting);
 
 /* What those of threading's classes say that print "<module.Name at 0x…: state>", with the
  * number of waiters before the colon when there are any. It takes the reference to state,
  * which may be NULL with an exception set: then so is the result. */
 PyObject *ft_repr_state(PyObject *op, long long waiting, PyObject *state);
+
+/* ---- what methods return ---- */
+
+/* None, or NULL when the outcome is -1: an exception is set. */
+FT_INLINE PyObject *
+ft_none(int outcome)
+{
+    return FT_LIKELY(outcome >= 0) ? Py_None : NULL;
+}
+
+/* True or False, or NULL when the outcome is -1: an exception is set. */
+FT_INLINE PyObject *
+ft_bool(int outcome)
+{
+    return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True
+                                                         : Py_False;
+}
+
+/* ---- tables: the methods ----
+ *
+ * Each is an entry of a PyMethodDef. `text` is the docstring without the signature. */
+
+#define FT_FASTCALL(f) ((PyCFunction)(void (*)(void))(f))
+
+#define FT_NOARGS(name, f, text) {name, f, METH_NOARGS, PyDoc_STR(name "($self, /)\n--\n\n" text)}
+#define FT_ONE_ARG(name, f, parameter, text) \
+    {name, f, METH_O, PyDoc_STR(name "($self, " parameter ", /)\n--\n\n" text)}
+#define FT_KEYWORDS(name, f, parameters, text)            \
+    {name, FT_FASTCALL(f), METH_FASTCALL | METH_KEYWORDS, \
+     PyDoc_STR(name "($self, /, " parameters ")\n--\n\n" text)}
+
+/* An acquire as threading.Lock's, of "Take the lock". `more` says what else it raises. */
+#define FT_ACQUIRE(name, f, what, more)                                                                        \
+    FT_KEYWORDS(name, f, "blocking=True, timeout=-1",                                                          \
+                what " and return True, or return False.\n"                                                    \
+                     "\n"                                                                                      \
+                     "timeout is in seconds; -1 waits for as long as it takes. With blocking=False, or when\n" \
+                     "the time is over, False: nothing has changed, and it says no more than that the lock\n"  \
+                     "could not be had at some moment. ValueError for another negative timeout, and for a\n"   \
+                     "timeout with blocking=False; OverflowError for one above threading.TIMEOUT_MAX.\n" more)
+#define FT_EXIT(f, text)                        \
+    {"__exit__", FT_FASTCALL(f), METH_FASTCALL, \
+     PyDoc_STR("__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\n" text)}
+#define FT_LOCKED(f, what) FT_NOARGS("locked", f, "Return whether " what "; it may be outdated at once.")
+#define FT_IS_OWNED(f, what) \
+    FT_NOARGS("_is_owned", f, "Return whether this thread holds " what " (for threading.Condition).")
+#define FT_FREE_TEXT "Make the lock free, whichever thread holds it"
+#define FT_AT_FORK_REINIT(f, what) \
+    FT_NOARGS("_at_fork_reinit", f, what ", in a forked child (for os.register_at_fork).")
+
+/* The end of every table of methods. A lock refuses to be pickled and copied. */
+PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
+#define FT_METHODS_END \
+    FT_NOARGS("__reduce__", ft_refuse_pickle, "Raise TypeError: a lock cannot be pickled or copied."), {0}
+
+/* An entry of a PyGetSetDef that is only read. */
+#define FT_GETTER(name, f, text) {name, f, NULL, PyDoc_STR(text), NULL}
+
+/* ---- tables: the type ---- */
+
+/* The slots of every type. */
+#define FT_TYPE_SLOTS(doc, new, init, dealloc, repr, methods)                                   \
+    {Py_tp_doc, (void *)(doc)}, {Py_tp_new, new}, {Py_tp_init, init}, {Py_tp_dealloc, dealloc}, \
+        {Py_tp_repr, repr}, { Py_tp_methods, methods }
+
+/* Every object can be weakly referenced; this is all that a type without a dict has. */
+extern PyMemberDef ft_members[];
+
+#define FT_LOCK_TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE)
+
+#define FT_TYPE_SPEC(type_name, struct_type, type_flags, type_slots) \
+    {                                                                \
+        .name = "ft_utils.synchronization." type_name,               \
+        .basicsize = sizeof(struct_type),                            \
+        .flags = type_flags,                                         \
+        .slots = type_slots,                                         \
+    }
 
 #endif

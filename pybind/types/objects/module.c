@@ -1,15 +1,9 @@
-/* The module ft_utils._locks: the types, and what Python code needs to report on them. */
-#include "core/golib.h"
-#include "objects/family.h"
-#include "objects/lockobj.h"
+/* The module ft_utils._locks: its state and its making. Its functions: report.c. */
+#include "objects/dumping.h"
 #include "objects/patchable.h"
 #include "objects/process.h"
 #include "objects/rwtype.h"
-#include "core/spin.h"
-#include "core/thread.h"
 #include "objects/types.h"
-
-#include <string.h>
 
 static struct PyModuleDef module;
 
@@ -20,133 +14,29 @@ ft_state_of(PyTypeObject *type)
     return m == NULL ? NULL : PyModule_GetState(m);
 }
 
-const char *
-ft_type_name(PyObject *op)
-{
-    const char *dot = strrchr(Py_TYPE(op)->tp_name, '.');
-    return dot == NULL ? Py_TYPE(op)->tp_name : dot + 1;
-}
-
-PyObject *
-ft_qualified_name(PyObject *op)
-{
-    PyObject *name = PyType_GetQualName(Py_TYPE(op));
-    PyObject *home = name == NULL ? NULL : PyType_GetModuleName(Py_TYPE(op));
-    if (home == NULL) {
-        Py_XDECREF(name);
-        return NULL;
-    }
-    PyObject *text;
-    if (PyUnicode_Check(home)) {
-        Py_ssize_t length = PyUnicode_GET_LENGTH(home);
-        Py_ssize_t dot = PyUnicode_FindChar(home, '.', 0, length, -1); /* -1 without one */
-        PyObject *last = PyUnicode_Substring(home, dot + 1, length);
-        text = last == NULL ? NULL : PyUnicode_FromFormat("%U.%U", last, name);
-        Py_XDECREF(last);
-    }
-    else {
-        text = Py_NewRef(name); /* somebody has set __module__ to something else */
-    }
-    Py_DECREF(home);
-    Py_DECREF(name);
-    return text;
-}
-
-/* ---- functions ---- */
-
-/* {id: ident} of the threads that have touched a lock. The registry's lock is not held
- * while Python objects are made. */
-static PyObject *
-locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
-{
-    size_t n = 0, i = 0;
-    ft_registry_lock();
-    for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
-        n++;
-    }
-    uint64_t (*pairs)[2] = PyMem_RawCalloc(n + 1, sizeof *pairs);
-    for (struct ft_thread *t = ft_registry_first(); pairs != NULL && t != NULL; t = t->next) {
-        pairs[i][0] = t->owner >> FT_OWNER_SHIFT;
-        pairs[i++][1] = t->ended ? 0 : t->ident;
-    }
-    ft_registry_unlock();
-    PyObject *threads = pairs == NULL ? PyErr_NoMemory() : PyDict_New();
-    for (i = 0; threads != NULL && i < n; i++) {
-        PyObject *id = PyLong_FromUnsignedLongLong(pairs[i][0]);
-        PyObject *ident = PyLong_FromUnsignedLongLong(pairs[i][1]);
-        if (id == NULL || ident == NULL || PyDict_SetItem(threads, id, ident) < 0) {
-            Py_CLEAR(threads);
-        }
-        Py_XDECREF(id);
-        Py_XDECREF(ident);
-    }
-    PyMem_RawFree(pairs);
-    return threads;
-}
-
-static PyObject *
-locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
-{
-    return PyBool_FromLong(ft_golib() != NULL);
-}
-
-static PyObject *
-locks_load_go(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
-{
-    return PyBool_FromLong(ft_golib_load() != NULL);
-}
-
-static PyObject *
-locks_waiting(PyObject *m, PyObject *condition)
-{
-    struct ft_module_state *state = PyModule_GetState(m);
-    if (!PyObject_TypeCheck(condition, state->condition)) {
-        return PyErr_Format(PyExc_TypeError, "waiting() counts who waits for a Condition, not for %T", condition);
-    }
-    return PyLong_FromLongLong(ft_condition_waiting(condition));
-}
-
-static PyMethodDef functions[] = {
-    {"threads", locks_threads, METH_NOARGS,
-     PyDoc_STR("threads($module, /)\n--\n\n"
-               "Return {id: ident}: threading.get_ident() of each thread that has touched a\n"
-               "lock, by the id that the locks know it by; 0 for one that has ended.")},
-    {"go_loaded", locks_go_loaded, METH_NOARGS,
-     PyDoc_STR("go_loaded($module, /)\n--\n\n"
-               "Return whether the Go library is loaded and may be entered: a lock has been\n"
-               "contended, and this is not a child forked after that.")},
-    {"load_go", locks_load_go, METH_NOARGS,
-     PyDoc_STR("load_go($module, /)\n--\n\n"
-               "Load the Go library as the first contention does, and return whether it may be\n"
-               "entered: not where it cannot be loaded, nor in a child forked since it was.")},
-    {"waiting", locks_waiting, METH_O,
-     PyDoc_STR("waiting($module, condition, /)\n--\n\nReturn how many threads wait for a Condition.")},
-    {NULL, NULL, 0, NULL},
-};
-
 /* ---- making the module ---- */
 
+/* Borrowed from the module. */
 static PyTypeObject *
-add_subtype(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
+add_type(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(m, spec, (PyObject *)base);
-    if (type != NULL && PyModule_AddType(m, type) < 0) {
-        Py_CLEAR(type);
-    }
-    return type;
+    int added = type == NULL ? -1 : PyModule_AddType(m, type);
+    Py_XDECREF(type);
+    return added < 0 ? NULL : type;
 }
 
 static PyTypeObject *
-add_type(PyObject *m, PyType_Spec *spec)
+owned(PyTypeObject *type)
 {
-    return add_subtype(m, spec, NULL);
+    return (PyTypeObject *)Py_XNewRef(type);
 }
 
 /* One that programs may change. */
 static PyTypeObject *
 add_patchable(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
-    PyTypeObject *type = add_subtype(m, spec, base);
+    PyTypeObject *type = add_type(m, spec, base);
     if (type != NULL) {
         ft_watch_class(m, type);
     }
@@ -154,30 +44,13 @@ add_patchable(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 }
 
 static int
-add_patchables(PyObject *m, struct ft_module_state *state)
-{
-    PyTypeObject *semaphore = add_patchable(m, &ft_semaphore_spec, NULL);
-    PyTypeObject *bounded = semaphore == NULL ? NULL
-                                              : add_patchable(m, &ft_bounded_semaphore_spec, semaphore);
-    PyTypeObject *event = bounded == NULL ? NULL : add_patchable(m, &ft_event_spec, NULL);
-    PyTypeObject *barrier = event == NULL ? NULL : add_patchable(m, &ft_barrier_spec, NULL);
-    state->condition = barrier == NULL ? NULL : add_patchable(m, &ft_condition_spec, NULL);
-    Py_XDECREF(semaphore);
-    Py_XDECREF(bounded);
-    Py_XDECREF(event);
-    Py_XDECREF(barrier);
-    return state->condition == NULL ? -1 : 0;
-}
-
-static int
 add_context(PyObject *m, PyType_Spec *spec)
 {
-    PyTypeObject *type = add_type(m, spec);
+    PyTypeObject *type = add_type(m, spec, NULL);
     if (type == NULL) {
         return -1;
     }
     type->tp_vectorcall = ft_context_vectorcall;
-    Py_DECREF(type);
     return 0;
 }
 
@@ -185,14 +58,20 @@ static int
 locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
-    if (ft_process_init() < 0
-        || (state->interval = add_type(m, &ft_interval_lock_spec)) == NULL
-        || (state->rw_lock = add_type(m, &ft_rw_lock_spec)) == NULL
-        || (state->lock = add_type(m, &ft_lock_spec)) == NULL
-        || (state->rlock = add_type(m, &ft_rlock_spec)) == NULL
-        || add_patchables(m, state) < 0 || (state->no_side = ft_rw_no_side()) == NULL
+    PyTypeObject *semaphore;
+    if (ft_process_init() < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
+        || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
+        || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
+        || (state->no_side = ft_rw_no_side()) == NULL
         || add_context(m, &ft_read_context_spec) < 0
-        || add_context(m, &ft_write_context_spec) < 0) {
+        || add_context(m, &ft_write_context_spec) < 0
+        || (state->lock = owned(add_type(m, &ft_lock_spec, NULL))) == NULL
+        || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
+        || (semaphore = add_patchable(m, &ft_semaphore_spec, NULL)) == NULL
+        || add_patchable(m, &ft_bounded_semaphore_spec, semaphore) == NULL
+        || add_patchable(m, &ft_event_spec, NULL) == NULL
+        || add_patchable(m, &ft_barrier_spec, NULL) == NULL
+        || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(m, "WORD_OFFSET", FT_WORD_OFFSET);
@@ -243,7 +122,7 @@ static struct PyModuleDef module = {
     .m_name = "ft_utils._locks",
     .m_doc = PyDoc_STR("The lock types of ft_utils.synchronization."),
     .m_size = sizeof(struct ft_module_state),
-    .m_methods = functions,
+    .m_methods = ft_report_functions,
     .m_slots = module_slots,
     .m_traverse = locks_traverse,
     .m_clear = locks_clear,

@@ -21,7 +21,7 @@ current(PyObject *op, PyObject **odd)
     return now;
 }
 
-/* Puts `new` in the place of `old`, if that is still there. */
+/* Replaces `old` by `new`, if it is still the value. */
 static bool
 replace(PyObject *op, PyObject **odd, PyObject *old, PyObject *new)
 {
@@ -49,7 +49,8 @@ after_step(PyObject *old, PyObject *step, bool up)
         return NULL;
     }
     int exceeds = up && bound != Py_None ? PyObject_RichCompareBool(value, bound, Py_GT) : 0;
-    PyObject *new = exceeds < 0 ? NULL : exceeds ? Py_None : PyTuple_Pack(2, value, bound);
+    PyObject *new = exceeds < 0 ? NULL : exceeds ? Py_None
+                                                 : PyTuple_Pack(2, value, bound);
     Py_DECREF(value);
     return new;
 }
@@ -66,7 +67,8 @@ ft_odd_add(PyObject *op, PyObject **odd, long long step)
             Py_XDECREF(old);
             break;
         }
-        outcome = new == Py_None ? 0 : replace(op, odd, old, new) ? 1 : -1;
+        outcome = new == Py_None ? 0 : replace(op, odd, old, new) ? 1
+                                                                  : -1;
         Py_DECREF(new);
         Py_DECREF(old);
     }

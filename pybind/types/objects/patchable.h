@@ -10,15 +10,22 @@
 
 #define FT_PATCHABLE_TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC)
 
-/* The members and the attribute of a type whose struct has `weakrefs` and `dict`. */
-#define FT_PATCHABLE_MEMBERS(type)                                                              \
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(type, weakrefs), Py_READONLY, NULL},         \
-    {"__dictoffset__", Py_T_PYSSIZET, offsetof(type, dict), Py_READONLY, NULL}
+/* The members of a type whose struct has a `dict`, and its __dict__ in the PyGetSetDef. */
+#define FT_PATCHABLE_MEMBERS(type)                                                                           \
+    {                                                                                                        \
+        {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(struct ft_object_head, weakrefs), Py_READONLY, NULL}, \
+        {"__dictoffset__", Py_T_PYSSIZET, offsetof(type, dict), Py_READONLY, NULL},                          \
+        {0},                                                                                                 \
+    }
 #define FT_DICT_GETSET \
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, PyDoc_STR("The attributes set here."), NULL}
 
+/* The slots of such a type, besides those of every type. */
+#define FT_PATCHABLE_TYPE_SLOTS(traverse, clear, getset, members) \
+    {Py_tp_traverse, traverse}, {Py_tp_clear, clear}, {Py_tp_getset, getset}, { Py_tp_members, members }
+
 /* Whether one of the five classes has been changed in this process. It never goes back: all
- * that it costs is a look at who calls whom. Any thread may read or set it. */
+ * that it costs is a look at what is called. Any thread may read or set it. */
 extern _Atomic(bool) ft_classes_changed;
 
 /* Has ft_classes_changed set when the class is changed. For each class, once it is made. */
@@ -38,7 +45,7 @@ ft_unpatched(PyObject *op, destructor dealloc, PyObject *const *dict)
  * *method when it is another; -1 with an exception set. */
 int ft_own_method(PyObject *op, const char *name, PyCFunction own, PyObject **method);
 
-/* Begins the dealloc of an object: nobody finds it any more, its dict is let go. */
+/* Begins the dealloc of an object: nothing finds it any more, its dict is let go. */
 void ft_patchable_abandon(PyObject *op, PyObject **dict);
 
 #endif

@@ -2,6 +2,7 @@
  * knows what each has to forget. */
 #include "objects/process.h"
 
+#include "core/dump.h"
 #include "core/golib.h"
 #include "locks/exclusive.h"
 #include "platform/clock.h"
@@ -39,6 +40,9 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     else if (given && seat->waiting_ops->take_back != NULL) {
         seat->waiting_ops->take_back(lock, t, state);
     }
+    if (!given && seat->waiting_ops->forget != NULL) {
+        seat->waiting_ops->forget(lock, seat);
+    }
     atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_ops->flags);
 }
 
@@ -61,6 +65,7 @@ after_fork_in_child(void)
     ft_registry_after_fork(forget_thread);
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_dump_after_fork();
 }
 
 static void

@@ -3,10 +3,10 @@
 #define FT_RWTYPE_H
 
 #include "locks/rwlock.h"
+#include "objects/lockobj.h"
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *weakrefs;
+    FT_OBJECT_HEAD
     struct ft_rw rw;
 } ReaderWriterLock;
 

@@ -1,6 +1,5 @@
 /* Semaphore and BoundedSemaphore. The word: golib/locks/semaphore.go. */
 #include "objects/args.h"
-#include "objects/family.h"
 #include "objects/oddcount.h"
 #include "objects/patchable.h"
 #include "objects/types.h"
@@ -8,8 +7,7 @@
 #include <limits.h>
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *weakrefs;
+    FT_OBJECT_HEAD
     struct ft_semaphore permits;
     /* FT_SEMAPHORE_MOST, the initial value of a bounded one, 0 with an odd value: then no
      * permit is to be had by the word, nor added to it. */
@@ -18,7 +16,7 @@ typedef struct {
     PyObject *dict;
 } Semaphore;
 
-_Static_assert(offsetof(Semaphore, permits.word) == FT_WORD_OFFSET, "snapshot() counts on it");
+FT_ASSERT_WORD(Semaphore, permits.word);
 
 #define SELF(op) ((Semaphore *)(op))
 #define ONE_PERMIT (1ULL << FT_OWNER_SHIFT)
@@ -53,7 +51,7 @@ try(void *lock, struct ft_thread *Py_UNUSED(self))
 static bool
 never_owned(void *Py_UNUSED(lock), struct ft_thread *Py_UNUSED(self))
 {
-    return false; /* who has a permit may wait for another */
+    return false; /* a thread with a permit may wait for another */
 }
 
 static void
@@ -75,6 +73,7 @@ static const struct ft_wait_ops ops = {
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .what = "Semaphore",
 };
 
 static inline bool
@@ -131,10 +130,11 @@ give_odd(Semaphore *self, uint64_t n, uint64_t most)
         return refuse_release(most);
     }
     int outcome = n > LLONG_MAX ? 0 : ft_odd_add((PyObject *)self, &self->odd, (long long)n);
-    return outcome > 0 ? 0 : outcome < 0 ? -1 : refuse_release(0);
+    return outcome > 0 ? 0 : outcome < 0 ? -1
+                                         : refuse_release(0);
 }
 
-/* Somebody waits: Go hands the permits over. */
+/* A thread waits: Go hands the permits over. */
 static FT_SLOW int
 give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
 {
@@ -144,7 +144,7 @@ give_slow(Semaphore *self, const struct ft_golib *go, uint64_t n)
     }
     struct ft_waiter *waiter = &thread->seat->waiter;
     uint64_t most = most_of(self);
-    if (go->ft_semaphore_release(&self->permits, waiter, n, most) != FT_VERDICT_ACQUIRED) {
+    if (!go->ft_semaphore_release(&self->permits, waiter, n, most)) {
         return refuse_release(most);
     }
     ft_wake(waiter->chain);
@@ -198,7 +198,7 @@ semaphore_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     bool plain = FT_LIKELY(nargs == 0 && kwnames == NULL);
     int outcome = plain ? take(SELF(op)) : take_as_told(SELF(op), args, nargs, kwnames);
-    return FT_UNLIKELY(outcome < 0) ? NULL : outcome > 0 ? Py_True : Py_False;
+    return ft_bool(outcome);
 }
 
 static FT_SLOW int
@@ -232,7 +232,7 @@ semaphore_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
         && parse_permits(args, nargs, kwnames, &n) < 0) {
         return NULL;
     }
-    return FT_LIKELY(give(SELF(op), n) == 0) ? Py_None : NULL;
+    return ft_none(give(SELF(op), n));
 }
 
 static void semaphore_dealloc(PyObject *op);
@@ -244,7 +244,7 @@ exit_patched(PyObject *op)
     PyObject *release;
     int own = ft_own_method(op, "release", FT_FASTCALL(semaphore_release), &release);
     if (own != 0) {
-        return own > 0 && give(SELF(op), 1) == 0 ? Py_None : NULL;
+        return own < 0 ? NULL : ft_none(give(SELF(op), 1));
     }
     PyObject *result = PyObject_CallNoArgs(release);
     Py_DECREF(release);
@@ -258,7 +258,7 @@ semaphore_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     if (FT_UNLIKELY(!ft_unpatched(op, semaphore_dealloc, &SELF(op)->dict))) {
         return exit_patched(op);
     }
-    return FT_LIKELY(give(SELF(op), 1) == 0) ? Py_None : NULL;
+    return ft_none(give(SELF(op), 1));
 }
 
 static PyObject *
@@ -342,26 +342,30 @@ static int
 set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
 {
     Semaphore *self = SELF(op);
-    uint64_t n, s = load(self);
-    PyObject *odd;
+    uint64_t n;
+    PyObject *odd, *unused;
     if (parse_value(args, kwargs, bounded, &n, &odd) < 0) {
         return -1;
     }
-    do { /* who has parked in the meantime is not forgotten */
-        if ((s & FT_SEMAPHORE_PARKED) != 0) {
-            PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
-            Py_XDECREF(odd);
-            return -1;
-        }
-    } while (!atomic_compare_exchange_weak(&self->permits.word, &s, n << FT_OWNER_SHIFT));
-    PyObject *before;
-    Py_BEGIN_CRITICAL_SECTION(op);
-    before = self->odd;
-    __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
-    atomic_store(&self->most, odd != NULL ? 0 : bounded ? n : FT_SEMAPHORE_MOST);
+    unused = odd;
+    bool parked;
+    Py_BEGIN_CRITICAL_SECTION(op); /* two threads may call this at the same time */
+    uint64_t s = load(self);
+    do { /* a thread that has parked in the meantime is not forgotten */
+        parked = (s & FT_SEMAPHORE_PARKED) != 0;
+    } while (!parked && !atomic_compare_exchange_weak(&self->permits.word, &s, n << FT_OWNER_SHIFT));
+    if (!parked) {
+        unused = self->odd;
+        __atomic_store_n(&self->odd, odd, __ATOMIC_RELEASE);
+        atomic_store(&self->most, odd != NULL ? 0 : bounded ? n
+                                                            : FT_SEMAPHORE_MOST);
+    }
     Py_END_CRITICAL_SECTION();
-    Py_XDECREF(before);
-    return 0;
+    Py_XDECREF(unused);
+    if (parked) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
+    }
+    return parked ? -1 : 0;
 }
 
 static int
@@ -398,8 +402,10 @@ semaphore_dealloc(PyObject *op)
 {
     ft_patchable_abandon(op, &SELF(op)->dict);
     Py_CLEAR(SELF(op)->odd);
-    ft_object_dealloc(op);
+    ft_object_free(op);
 }
+
+/* ---- the types ---- */
 
 PyDoc_STRVAR(semaphore_doc,
 "Semaphore(value=1)\n--\n\n"
@@ -407,7 +413,7 @@ PyDoc_STRVAR(semaphore_doc,
 "\n"
 "value is the number of permits at first; ValueError if negative. Permits are handed to\n"
 "waiting threads in order of arrival. A value that is not whole, infinite or above\n"
-"2**56 - 1 never comes to 0 by steps of one, so that nobody ever waits.");
+"2**56 - 1 never comes to 0 by steps of one, so that no thread ever waits.");
 
 PyDoc_STRVAR(bounded_doc,
 "BoundedSemaphore(value=1)\n--\n\n"
@@ -415,86 +421,60 @@ PyDoc_STRVAR(bounded_doc,
 "\n"
 "A release beyond that raises ValueError and changes nothing.");
 
-PyDoc_STRVAR(acquire_doc,
-"acquire($self, /, blocking=True, timeout=None)\n--\n\n"
-"Take a permit and return True, or return False.\n"
-"\n"
-"timeout is in seconds; None waits for as long as it takes. With blocking=False, or when\n"
-"the time is over, False: nothing has changed. ValueError for a timeout with\n"
-"blocking=False; OverflowError, TypeError or ValueError (NaN) for a bad one, where it has\n"
-"to wait. An exception from a signal handler ends the wait without a permit.");
-
-PyDoc_STRVAR(release_doc,
-"release($self, /, n=1)\n--\n\n"
-"Add n permits; up to n waiting threads get them.\n"
-"\n"
-"ValueError, and nothing changed, when n is less than one or there would be too many;\n"
-"TypeError when it is not whole.");
-
-PyDoc_STRVAR(enter_doc,
-"__enter__($self, /, blocking=True, timeout=None)\n--\n\nTake a permit, as acquire() does.");
-PyDoc_STRVAR(exit_doc,
-"__exit__($self, exc_type=None, exc_value=None, traceback=None, /)\n--\n\nAdd a permit.");
+#define RELEASE_ENTRY                                                                                    \
+    FT_KEYWORDS("release", semaphore_release, "n=1",                                                     \
+                "Add n permits; up to n waiting threads get them.\n"                                     \
+                "\n"                                                                                     \
+                "ValueError, and nothing changed, when n is less than one or there would be too many;\n" \
+                "TypeError when it is not whole.")
 
 static PyMethodDef semaphore_methods[] = {
-    {"acquire", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, acquire_doc},
-    {"release", FT_FASTCALL(semaphore_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
-    {"__enter__", FT_FASTCALL(semaphore_acquire), METH_FASTCALL | METH_KEYWORDS, enter_doc},
-    {"__exit__", FT_FASTCALL(semaphore_exit), METH_FASTCALL, exit_doc},
-    FT_REFUSE_PICKLE_METHOD,
-    {NULL, NULL, 0, NULL},
+    FT_KEYWORDS("acquire", semaphore_acquire, "blocking=True, timeout=None",
+                "Take a permit and return True, or return False.\n"
+                "\n"
+                "timeout is in seconds; None waits for as long as it takes. With blocking=False, or when\n"
+                "the time is over, False: nothing has changed. ValueError for a timeout with\n"
+                "blocking=False; OverflowError, TypeError or ValueError (NaN) for a bad one, where it has\n"
+                "to wait. An exception from a signal handler ends the wait without a permit."),
+    RELEASE_ENTRY,
+    FT_KEYWORDS("__enter__", semaphore_acquire, "blocking=True, timeout=None", "Take a permit, as acquire() does."),
+    FT_EXIT(semaphore_exit, "Add a permit."),
+    FT_METHODS_END,
 };
 
 /* What threading's subclass defines anew; the rest is inherited. */
 static PyMethodDef bounded_methods[] = {
-    {"release", FT_FASTCALL(semaphore_release), METH_FASTCALL | METH_KEYWORDS, release_doc},
-    {NULL, NULL, 0, NULL},
+    RELEASE_ENTRY,
+    {0},
 };
 
 static PyGetSetDef semaphore_getset[] = {
-    {"_value", semaphore_get_value, NULL, PyDoc_STR("The number of permits."), NULL},
+    FT_GETTER("_value", semaphore_get_value, "The number of permits."),
     FT_DICT_GETSET,
-    {NULL, NULL, NULL, NULL, NULL},
+    {0},
 };
 
 static PyGetSetDef bounded_getset[] = {
-    {"_initial_value", bounded_get_initial_value, NULL, PyDoc_STR("The greatest number of permits."), NULL},
-    {NULL, NULL, NULL, NULL, NULL},
+    FT_GETTER("_initial_value", bounded_get_initial_value, "The greatest number of permits."),
+    {0},
 };
 
-static PyMemberDef members[] = {
-    FT_PATCHABLE_MEMBERS(Semaphore),
-    {NULL, 0, 0, 0, NULL},
+static PyMemberDef members[] = FT_PATCHABLE_MEMBERS(Semaphore);
+
+static PyType_Slot semaphore_slots[] = {
+    FT_TYPE_SLOTS(semaphore_doc, semaphore_new, semaphore_init, semaphore_dealloc,
+                  semaphore_repr, semaphore_methods),
+    FT_PATCHABLE_TYPE_SLOTS(semaphore_traverse, semaphore_clear, semaphore_getset, members),
+    {0, NULL},
 };
 
-#define SLOTS(prefix)                                                  \
-    static PyType_Slot prefix##_slots[] = {                            \
-        {Py_tp_doc, (void *)prefix##_doc},                             \
-        {Py_tp_new, semaphore_new},                                    \
-        {Py_tp_init, prefix##_init},                                   \
-        {Py_tp_dealloc, semaphore_dealloc},                            \
-        {Py_tp_traverse, semaphore_traverse},                          \
-        {Py_tp_clear, semaphore_clear},                                \
-        {Py_tp_repr, prefix##_repr},                                   \
-        {Py_tp_methods, prefix##_methods},                             \
-        {Py_tp_getset, prefix##_getset},                               \
-        {Py_tp_members, members},                                      \
-        {0, NULL},                                                     \
-    };
-
-SLOTS(semaphore)
-SLOTS(bounded)
-
-PyType_Spec ft_semaphore_spec = {
-    .name = "ft_utils.synchronization.Semaphore",
-    .basicsize = sizeof(Semaphore),
-    .flags = FT_PATCHABLE_TYPE_FLAGS,
-    .slots = semaphore_slots,
+static PyType_Slot bounded_slots[] = {
+    FT_TYPE_SLOTS(bounded_doc, semaphore_new, bounded_init, semaphore_dealloc,
+                  bounded_repr, bounded_methods),
+    FT_PATCHABLE_TYPE_SLOTS(semaphore_traverse, semaphore_clear, bounded_getset, members),
+    {0, NULL},
 };
 
-PyType_Spec ft_bounded_semaphore_spec = {
-    .name = "ft_utils.synchronization.BoundedSemaphore",
-    .basicsize = sizeof(Semaphore),
-    .flags = FT_PATCHABLE_TYPE_FLAGS,
-    .slots = bounded_slots,
-};
+PyType_Spec ft_semaphore_spec = FT_TYPE_SPEC("Semaphore", Semaphore, FT_PATCHABLE_TYPE_FLAGS, semaphore_slots);
+PyType_Spec ft_bounded_semaphore_spec =
+    FT_TYPE_SPEC("BoundedSemaphore", Semaphore, FT_PATCHABLE_TYPE_FLAGS, bounded_slots);

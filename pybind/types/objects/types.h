@@ -16,6 +16,9 @@ extern PyType_Spec ft_event_spec;
 extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
 
+/* The functions of the module. */
+extern PyMethodDef ft_report_functions[];
+
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
@@ -26,13 +29,6 @@ struct ft_module_state {
 /* The state of the module that made type or one of its bases. NULL with an exception set
  * when there is none. */
 struct ft_module_state *ft_state_of(PyTypeObject *type);
-
-/* The name of an object's type without the module. Borrowed from the type. */
-const char *ft_type_name(PyObject *op);
-
-/* The name as threading's classes have it in a repr, after the last part of the module's:
- * "synchronization.Event". NULL with an exception set. */
-PyObject *ft_qualified_name(PyObject *op);
 
 /* The constructor of the contexts, called without making an argument tuple. */
 PyObject *ft_context_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf,

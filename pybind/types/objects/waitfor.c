@@ -1,8 +1,8 @@
 /* Condition.wait_for: the waits of a loop, with one timeout over all of them. */
 #include "objects/args.h"
-#include "objects/condlock.h"
-#include "platform/os.h"
+#include "objects/condition.h"
 #include "objects/patchable.h"
+#include "platform/os.h"
 
 /* The timeout as it was given; judged when the first wait begins, which starts its time. */
 struct limit {
@@ -17,8 +17,8 @@ is_timed(const struct limit *limit)
     return limit->timeout != NULL && limit->timeout != Py_None;
 }
 
-/* A wait by the method that the program has put in the place of ours: it gets the seconds
- * that are left. */
+/* A wait by the method that the program has replaced ours by: it gets the seconds that are
+ * left. */
 static int
 wait_by(PyObject *method, struct limit *limit)
 {
@@ -54,7 +54,9 @@ wait_by_our_own(PyObject *op, struct limit *limit)
     }
     if (!limit->begun) {
         int64_t ns;
-        if (ft_judge_timeout(limit->timeout, &ns) < 0) {
+        if (ft_judge_timeout(limit->timeout, &ns) < 0
+            || (ft_runs_code(limit->timeout)
+                && ft_condlock_check_owned((Condition *)op, thread, "wait") < 0)) {
             return -1;
         }
         limit->deadline = ns == 0 ? ft_os_now() : ft_deadline_in(ns);
@@ -94,6 +96,9 @@ ft_condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyO
     if (found[0] == NULL) {
         PyErr_SetString(PyExc_TypeError, "wait_for() missing its argument, predicate");
         return NULL;
+    }
+    if (((Condition *)op)->lock == NULL) {
+        return ft_refuse_unmade(op);
     }
     struct limit limit = {.timeout = found[1], .deadline = FT_FOREVER};
     for (;;) {

@@ -16,6 +16,20 @@ ft_os_is_main_thread(void)
     return syscall(SYS_gettid) == getpid();
 }
 
+int
+ft_os_thread_id(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+int64_t
+ft_os_about_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 int64_t
 ft_os_now(void)
 {

@@ -10,8 +10,14 @@
  * interruptibly, as with the standard library.) */
 bool ft_os_is_main_thread(void);
 
+/* The kernel's number of the calling thread. */
+int ft_os_thread_id(void);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t ft_os_now(void);
+
+/* The same clock, some milliseconds behind, for a quarter of the price. */
+int64_t ft_os_about_now(void);
 
 /* Processors that this process may run on. */
 int ft_os_processors(void);

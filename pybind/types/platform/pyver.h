@@ -24,7 +24,7 @@ ft_signals_pending(void)
 #define FT_SPINS 1
 #define FT_READ_BIAS 1
 #else
-/* One thread runs at a time: whoever is seen holding a lock does not run, and readers
+/* One thread runs at a time: a thread that is seen holding a lock does not run, and readers
  * cannot scale. Publishing a read lock would cost the writers a scan and win nothing. */
 #define FT_SPINS 0
 #define FT_READ_BIAS 0

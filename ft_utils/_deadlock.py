@@ -1,0 +1,96 @@
+"""Deadlocks: the exception, its text, and the setting. C finds them (pybind/types/core/deadlock.c).
+
+Kept out of the import of ft_utils.synchronization: it is imported when a deadlock is found, or by name.
+"""
+
+import sys
+from typing import NamedTuple
+
+from ft_utils import _locks
+
+ACTIONS = ("off", "report", "raise")
+
+
+class Waiter(NamedTuple):
+    """One thread of a deadlock, and what it waits for."""
+
+    thread: int
+    """threading.get_ident() of the thread."""
+    name: str
+    """Its name."""
+    lock: int
+    """id() of the lock."""
+    kind: str
+    """The type of the lock, and the side where it has two: "ReaderWriterLock (write)"."""
+    waited: float
+    """Seconds since it began to wait."""
+    where: str
+    """The line that waits: "file.py:12 in function"."""
+
+
+class DeadlockError(RuntimeError):
+    """Threads wait for each other in a circle. The lock of the call that raised it is not taken."""
+
+    __module__ = "ft_utils.synchronization"  # where it is public
+
+    def __init__(self, cycle: "tuple[Waiter, ...]") -> None:
+        super().__init__(text(cycle))
+        self.cycle = cycle
+        """The threads, each waiting for what the next one holds, the last for the first."""
+
+    def __reduce__(self) -> "tuple[type[DeadlockError], tuple[tuple[Waiter, ...]]]":
+        return type(self), (self.cycle,)
+
+
+def text(cycle: "tuple[Waiter, ...]") -> str:
+    lines = [f"deadlock of {len(cycle)} threads, each waiting for the next:"]
+    for waiter in cycle:
+        lines.append(
+            f"  {waiter.name} ({waiter.thread}) has waited {waiter.waited:.1f} s for "
+            f"{waiter.kind} at {waiter.lock:#x} in {waiter.where}"
+        )
+    return "\n".join(lines)
+
+
+def names() -> "dict[int, str]":
+    """The names of the threads that threading knows. It is not imported for that."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return {}
+    # Without threading's own lock, which the interrupted code may hold.
+    return {ident: thread.name for ident, thread in list(threading._active.items())}
+
+
+def made_of(members: "list[tuple[int, int, str, float, str | None]]") -> "tuple[Waiter, ...]":
+    known = names()
+    return tuple(
+        Waiter(ident, known.get(ident, "thread"), word - _locks.WORD_OFFSET, kind, waited, where or "unknown line")
+        for ident, word, kind, waited, where in members
+    )
+
+
+def error(members: "list[tuple[int, int, str, float, str | None]]") -> DeadlockError:
+    """Called by C in the thread of the circle that gives up."""
+    return DeadlockError(made_of(members))
+
+
+def report(members: "list[tuple[int, int, str, float, str | None]]") -> None:
+    """Called by C where nobody gives up."""
+    if sys.stderr is not None:
+        print(f"ft_utils: {text(made_of(members))}", file=sys.stderr, flush=True)
+
+
+def on_deadlock(action: str = "raise", after: float = 0.1) -> None:
+    """Say what happens when threads wait for each other for ever.
+
+    "raise": one of them gets DeadlockError; "report": the circle is written to sys.stderr; "off": nothing. A thread
+    looks for a circle when it has waited for `after` seconds without a time-out; 0 is "off". It holds for waits that
+    begin later. ValueError and TypeError for anything else.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"action must be one of {', '.join(ACTIONS)}, not {action!r}")
+    if not isinstance(after, (int, float)):
+        raise TypeError(f"after must be a number of seconds, not {type(after).__name__}")
+    if not 0 <= after <= 1e6:
+        raise ValueError(f"after must be from 0 to 1000000 seconds, not {after!r}")
+    _locks.set_deadlocks(ACTIONS.index(action), int(after * 1e9))

@@ -1,0 +1,95 @@
+"""Who waits for what, as text or facts, now or whenever a signal comes. C takes it (pybind/types/core/dump.c)."""
+
+import json
+import os
+import re
+import sys
+from typing import IO, Any
+
+from ft_utils import _locks
+from ft_utils._deadlock import names
+
+_registered: dict[int, Any] = {}  # the files, which must stay open
+
+
+def dump(file: IO[str] | None = None, *, format: str = "text") -> None:
+    """Write which threads wait for which lock, who holds it, and the stacks of those that wait.
+
+    Locks that nobody waits for are not in it. Of a thread that runs, only that is said. "json" is a list of locks as
+    facts() returns them. The file is sys.stderr if none is given. ValueError for another format.
+    """
+    if format not in ("text", "json"):
+        raise ValueError(f"format must be 'text' or 'json', not {format!r}")
+    out = sys.stderr if file is None else file
+    if out is None:
+        raise RuntimeError("there is no sys.stderr to dump to; give a file")
+    out.write(_named(_locks.dump_text()) if format == "text" else json.dumps(facts(), indent=1) + "\n")
+    out.flush()
+
+
+def _named(text: str) -> str:
+    known = names()
+
+    def add(found: "re.Match[str]") -> str:
+        name = known.get(int(found[1], 16))
+        return found[0] if name is None else f"{found[0]} {name!r}"
+
+    return re.sub(r"thread (0x[0-9a-f]+)", add, text)
+
+
+def facts() -> list[dict[str, Any]]:
+    """Return the locks that are waited for: id, kind, holders and waiters, those who came first before the others."""
+    known = names()
+    locks: dict[int, dict[str, Any]] = {}
+    for word, what, ident, native, waited, stack, holders in _locks.dump_facts():
+        kind, _, side = what.partition(" ")
+        lock = locks.setdefault(
+            word,
+            {
+                "lock": word - _locks.WORD_OFFSET,
+                "kind": kind,
+                "holders": [
+                    {"thread": holder, "name": known.get(holder), "state": _state(holder, waits)}
+                    for holder, waits in holders
+                ],
+                "waiters": [],
+            },
+        )
+        lock["waiters"].append(
+            {
+                "thread": ident,
+                "native_id": native,
+                "name": known.get(ident),
+                "side": side.strip("()") or None,
+                "waited": waited,
+                "stack": [line.strip() for line in stack.splitlines()],
+            }
+        )
+    return list(locks.values())
+
+
+def _state(ident: int, waits: bool) -> str:
+    return "ended" if ident == 0 else "waiting" if waits else "running"
+
+
+def register(signum: int, file: Any = None) -> None:
+    """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
+
+    A thread of its own writes it, so it comes even when every thread is stuck, or the GIL is held in C. The file has
+    to have a fileno() and is kept open; sys.stderr if none is given. It is taken over by forked children. OSError for
+    a signal that cannot be handled.
+    """
+    out = sys.stderr if file is None else file
+    if out is None:
+        raise RuntimeError("there is no sys.stderr to dump to; give a file")
+    fd = out if isinstance(out, int) else out.fileno()
+    os.fstat(fd)  # OSError now rather than silence later
+    _locks.dump_register(int(signum), fd)
+    _registered[int(signum)] = out
+
+
+def unregister(signum: int) -> bool:
+    """Put back the handler that the signal had before; return whether there was a registration."""
+    found: bool = _locks.dump_unregister(int(signum))
+    _registered.pop(int(signum), None)
+    return found

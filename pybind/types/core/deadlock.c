@@ -1,0 +1,351 @@
+#include "core/deadlock.h"
+
+#include "core/wait.h"
+#include "platform/os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A tenth of a second: longer than locks are held on purpose, shorter than anybody looks for
+ * the reason of a standstill. */
+_Atomic(int64_t) ft_deadlock_after = (int64_t)100 * 1000 * 1000;
+_Atomic(int) ft_deadlock_action = FT_DEADLOCK_RAISE;
+
+#define LONGEST_WHERE 512
+
+/* ---- lines ---- */
+
+/* Notes the line that this thread runs, and when it began to wait, for whoever finds it in a
+ * circle. */
+static void
+note_line(struct ft_thread *self, int64_t waited)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyCodeObject *code = frame == NULL ? NULL : PyFrame_GetCode(frame);
+    const char *file = code == NULL ? NULL : PyUnicode_AsUTF8(code->co_filename);
+    const char *function = file == NULL ? NULL : PyUnicode_AsUTF8(code->co_qualname);
+    char *where = function == NULL ? NULL : malloc(LONGEST_WHERE);
+    if (where != NULL) {
+        snprintf(where, LONGEST_WHERE, "%s:%d in %s", file, PyFrame_GetLineNumber(frame), function);
+    }
+    ft_registry_lock();
+    char *before = self->seat->where;
+    if (before == NULL) {
+        self->seat->stuck_since = ft_os_now() - waited;
+    }
+    self->seat->where = where;
+    ft_registry_unlock();
+    free(before);
+    Py_XDECREF(code);
+    Py_XDECREF(frame);
+    PyErr_SetRaisedException(raised);
+}
+
+/* ---- edges: all under the registry's lock ---- */
+
+/* What a thread waits for that it cannot stop waiting for by itself. */
+struct edge {
+    void *lock;
+    const struct ft_wait_ops *ops;
+    bool may_raise;
+};
+
+/* A thread that was notified sleeps on in the wait of its Condition, but in the queue of the
+ * lock: it has to come back with that, whatever its time-out. */
+static bool
+edge_of(const struct ft_thread *t, struct edge *edge)
+{
+    const struct ft_seat *seat = t->seat;
+    void *lock = (void *)(uintptr_t)atomic_load(&seat->waiting_for);
+    if (lock == NULL || seat->doomed || ft_state(&seat->waiter) != FT_STATE_QUEUED) {
+        return false;
+    }
+    *edge = (struct edge){lock, seat->waiting_ops, seat->may_raise};
+    if (edge->ops->moves_to != NULL) {
+        edge->lock = (void *)atomic_load(&seat->waiter.key);
+        edge->ops = edge->ops->moves_to;
+        edge->may_raise = false;
+        return edge->lock != lock;
+    }
+    return seat->untimed && edge->ops->blocked_by != NULL;
+}
+
+static bool
+stuck(const struct ft_thread *t)
+{
+    struct edge edge;
+    return edge_of(t, &edge);
+}
+
+/* Whether a thread that is stuck waits for t to let go of something. */
+static bool
+blocks(struct ft_thread *t, const struct ft_thread *waits)
+{
+    struct edge edge;
+    return edge_of(waits, &edge) && edge.ops->blocked_by(edge.lock, t);
+}
+
+static bool
+may_raise(const struct ft_thread *t)
+{
+    struct edge edge;
+    return edge_of(t, &edge) && edge.may_raise;
+}
+
+/* A walk in depth, from each thread to those that block it. The way from self to a thread is
+ * in their `from`, the last that was tried from there in `tried`. The result is the last
+ * thread of a circle, which self blocks; NULL when there is none. */
+static struct ft_thread *
+find_circle(struct ft_thread *self)
+{
+    static uint64_t walks; /* under the registry's lock */
+    struct ft_thread *at = self;
+    self->walk = ++walks;
+    self->from = self->tried = NULL;
+    while (at != NULL) {
+        struct ft_thread *t = at->tried == NULL ? ft_registry_first() : at->tried->next;
+        if (t == NULL) {
+            at = at->from; /* all have been tried from here */
+            continue;
+        }
+        at->tried = t;
+        if (!blocks(t, at)) {
+            continue;
+        }
+        if (t == self) {
+            return at;
+        }
+        if (t->walk != walks && stuck(t)) {
+            t->walk = walks;
+            t->from = at;
+            t->tried = NULL;
+            at = t;
+        }
+    }
+    return NULL;
+}
+
+/* Whether every edge of the way that ends with `last` is there still, in the same waits. */
+static bool
+confirmed(struct ft_thread *self, struct ft_thread *last)
+{
+    struct ft_thread *to = self;
+    for (struct ft_thread *t = last; t != NULL; to = t, t = t->from) {
+        if (atomic_load(&t->seat->waits) != t->seen_waits || !stuck(t) || !blocks(to, t)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+remember_waits(struct ft_thread *last)
+{
+    for (struct ft_thread *t = last; t != NULL; t = t->from) {
+        t->seen_waits = atomic_load(&t->seat->waits);
+    }
+}
+
+/* ---- the answer ---- */
+
+/* One thread of a circle. */
+struct member {
+    unsigned long ident;
+    const void *lock; /* the word that it waits for */
+    const char *what;
+    int64_t waited;
+    char *where;
+};
+
+struct circle {
+    size_t n;
+    struct member *members; /* the caller first, each waiting for the next */
+};
+
+enum found {
+    NONE,
+    TO_REPORT,
+    TO_RAISE,
+};
+
+static bool
+every(const struct ft_thread *last, bool (*holds)(const struct ft_thread *))
+{
+    for (const struct ft_thread *t = last; t != NULL; t = t->from) {
+        if (!holds(t)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+has_line(const struct ft_thread *t)
+{
+    return t->seat->where != NULL;
+}
+
+static bool
+unreported(const struct ft_thread *t)
+{
+    return !t->seat->reported;
+}
+
+static bool
+cannot_raise(const struct ft_thread *t)
+{
+    return !may_raise(t);
+}
+
+static void
+free_circle(struct circle *circle)
+{
+    for (size_t i = 0; circle->members != NULL && i < circle->n; i++) {
+        free(circle->members[i].where);
+    }
+    free(circle->members);
+}
+
+static bool
+copy_members(struct ft_thread *last, struct circle *circle)
+{
+    for (struct ft_thread *t = last; t != NULL; t = t->from) {
+        circle->n++;
+    }
+    size_t i = circle->n;
+    circle->members = calloc(i, sizeof *circle->members);
+    for (struct ft_thread *t = last; circle->members != NULL && t != NULL; t = t->from) {
+        struct edge edge;
+        if (edge_of(t, &edge)) {
+            circle->members[--i] = (struct member){
+                .ident = t->ident,
+                .lock = edge.lock,
+                .what = edge.ops->what,
+                .waited = ft_os_now() - t->seat->stuck_since,
+                .where = strdup(t->seat->where),
+            };
+        }
+    }
+    return circle->members != NULL && i == 0;
+}
+
+/* Who is told? The caller, if an exception may end its wait. If it may not, another will find
+ * the circle and be told; if none may, it is reported, once. A circle whose lines are not all
+ * known was closed a moment ago: the next look finds it. */
+static enum found
+judge(struct ft_thread *self, struct ft_thread *last, struct circle *circle)
+{
+    bool raises = atomic_load(&ft_deadlock_action) == FT_DEADLOCK_RAISE;
+    if (!every(last, has_line)) {
+        return NONE;
+    }
+    if (raises && may_raise(self)) {
+        if (!copy_members(last, circle)) {
+            return NONE;
+        }
+        self->seat->doomed = true;
+        return TO_RAISE;
+    }
+    if ((raises && !every(last, cannot_raise)) || !every(last, unreported) || !copy_members(last, circle)) {
+        return NONE;
+    }
+    for (struct ft_thread *t = last; t != NULL; t = t->from) {
+        t->seat->reported = true;
+    }
+    return TO_REPORT;
+}
+
+static enum found
+look(struct ft_thread *self, struct circle *circle)
+{
+    enum found found = NONE;
+    ft_registry_lock();
+    struct ft_thread *last = stuck(self) ? find_circle(self) : NULL;
+    if (last != NULL) {
+        remember_waits(last);
+        if (confirmed(self, last) && confirmed(self, last)) {
+            found = judge(self, last, circle);
+        }
+    }
+    ft_registry_unlock();
+    return found;
+}
+
+/* ---- Python ---- */
+
+/* A list of (ident, address of the word, what, seconds, where). */
+static PyObject *
+members_of(const struct circle *circle)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < circle->n; i++) {
+        const struct member *m = &circle->members[i];
+        PyObject *item = Py_BuildValue("(kKsdz)", m->ident, (unsigned long long)(uintptr_t)m->lock, m->what,
+                                       (double)m->waited / 1e9, m->where);
+        if (item == NULL || PyList_Append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *
+call(const char *function, PyObject *members)
+{
+    PyObject *module = PyImport_ImportModule("ft_utils._deadlock");
+    PyObject *result = module == NULL ? NULL : PyObject_CallMethod(module, function, "O", members);
+    Py_XDECREF(module);
+    return result;
+}
+
+/* The thread stays queued meanwhile. */
+static void
+report(struct ft_thread *self, PyObject *members)
+{
+    if (ft_seat_push(self) < 0) {
+        PyErr_WriteUnraisable(NULL);
+        return;
+    }
+    PyObject *result = call("report", members);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(NULL);
+    }
+    Py_XDECREF(result);
+    ft_seat_pop(self);
+}
+
+PyObject *
+ft_deadlock_look(struct ft_waiting *wait)
+{
+    struct circle circle = {0, NULL};
+    if (atomic_load(&ft_deadlock_action) == FT_DEADLOCK_OFF) {
+        return NULL;
+    }
+    note_line(wait->self, wait->stuck_after);
+    enum found found = look(wait->self, &circle);
+    PyObject *members = found == NONE ? NULL : members_of(&circle);
+    free_circle(&circle);
+    if (found != NONE && members == NULL) {
+        PyErr_WriteUnraisable(NULL); /* no memory: the thread waits on, and looks again */
+        ft_registry_lock();
+        wait->self->seat->doomed = false;
+        ft_registry_unlock();
+    }
+    else if (found == TO_REPORT) {
+        report(wait->self, members);
+        Py_CLEAR(members);
+    }
+    return members;
+}
+
+void
+ft_deadlock_raise(PyObject *members)
+{
+    PyObject *error = call("error", members);
+    if (error != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    }
+    Py_XDECREF(error);
+}

@@ -1,0 +1,25 @@
+/* The Python frames of the calling thread, cheap enough for the slow path of a lock. */
+#ifndef FT_FRAMES_H
+#define FT_FRAMES_H
+
+#include "platform/common.h"
+
+/* Where a function is. The code object is borrowed from the frame, which keeps it while the
+ * function runs. */
+struct ft_frame {
+    PyObject *code;
+    intptr_t offset; /* of the instruction, in bytes: for PyCode_Addr2Line */
+};
+
+/* Fills in the innermost frames, the innermost first, and returns their number. The caller is
+ * attached. No Python code runs and no exception that is set is touched. */
+int ft_frames(struct ft_frame *frames, int most);
+
+/* For others to read while this thread sleeps detached, and so runs no Python code: what
+ * ft_frames_of takes. NULL where only the thread itself can tell. */
+const void *ft_frames_here(void);
+
+/* The same for a thread that sleeps. The caller need not be attached. */
+int ft_frames_of(const void *here, struct ft_frame *frames, int most);
+
+#endif

@@ -1,0 +1,1 @@
+"""What each type promises: its calls, arguments, results, errors and looks."""

@@ -1,0 +1,1 @@
+"""The project itself: its scripts and its benchmark."""

@@ -1,0 +1,266 @@
+"""Dumps of who waits for what: asked for in Python, and by a signal while nothing in Python can run."""
+
+import io
+import json
+import signal
+from typing import Any
+
+import pytest
+
+import ft_utils.synchronization as ft
+from ft_utils._dump import dump, facts, register, unregister
+
+from ..support.process import run_isolated
+from ..support.threads import LIMIT, waiting
+
+
+def hold_and_wait(a: Any, b: Any, lock: ft.IntervalLock) -> Any:
+    a.run(lock.lock)
+    waits = b.start(lock.lock)
+    waiting(lock)
+    return waits
+
+
+def free(a: Any, b: Any, lock: ft.IntervalLock, waits: Any) -> None:
+    a.run(lock.unlock)
+    waits.result(LIMIT)
+    b.run(lock.unlock)
+
+
+def test_nobody_waits() -> None:
+    out = io.StringIO()
+    dump(out)
+    assert out.getvalue() == "ft_utils: no thread waits for a lock\n"
+    assert facts() == []
+
+
+def test_text(puppets: Any) -> None:
+    a, b = puppets(2)
+    lock = ft.IntervalLock()
+    waits = hold_and_wait(a, b, lock)
+    out = io.StringIO()
+    dump(out)
+    text = out.getvalue()
+    assert f"IntervalLock at {id(lock):#x}, held by thread {a.ident:#x} 'puppet-0' (running):" in text
+    assert f"thread {b.ident:#x} 'puppet-1' (native " in text
+    assert 'threads.py", line ' in text and "in fulfil" in text
+    free(a, b, lock, waits)
+
+
+def test_json(puppets: Any) -> None:
+    a, b = puppets(2)
+    lock = ft.IntervalLock()
+    waits = hold_and_wait(a, b, lock)
+    out = io.StringIO()
+    dump(out, format="json")
+    (found,) = json.loads(out.getvalue())
+    assert (found["lock"], found["kind"]) == (id(lock), "IntervalLock")
+    assert found["holders"] == [{"thread": a.ident, "name": "puppet-0", "state": "running"}]
+    (waiter,) = found["waiters"]
+    assert (waiter["thread"], waiter["name"], waiter["side"]) == (b.ident, "puppet-1", None)
+    assert waiter["waited"] >= 0 and any("in fulfil" in line for line in waiter["stack"])
+    free(a, b, lock, waits)
+
+
+def test_readers_and_order(puppets: Any) -> None:
+    a, b, c, d = puppets(4)
+    rw = ft.ReaderWriterLock()
+    a.run(rw.lock_read)
+    b.run(rw.lock_read)
+    first = c.start(rw.lock_write)
+    waiting(rw, 1)
+    second = d.start(rw.lock_write)
+    waiting(rw, 2)
+    (found,) = facts()
+    assert {holder["thread"] for holder in found["holders"]} == {a.ident, b.ident}
+    assert [waiter["thread"] for waiter in found["waiters"]] == [c.ident, d.ident]
+    assert {waiter["side"] for waiter in found["waiters"]} == {"write"}
+    a.run(rw.unlock_read)
+    b.run(rw.unlock_read)
+    first.result(LIMIT)
+    c.run(rw.unlock_write)
+    second.result(LIMIT)
+    d.run(rw.unlock_write)
+
+
+def test_a_holder_that_waits_itself(puppets: Any) -> None:
+    a, b, c = puppets(3)
+    one, two = ft.IntervalLock(), ft.IntervalLock()
+    a.run(one.lock)
+    b.run(two.lock)
+    waits_a = a.start(two.acquire, timeout=LIMIT)
+    waiting(two)
+    waits_c = c.start(one.lock)
+    waiting(one)
+    found = {lock["lock"]: lock for lock in facts()}
+    assert found[id(one)]["holders"] == [{"thread": a.ident, "name": "puppet-0", "state": "waiting"}]
+    assert found[id(two)]["holders"][0]["state"] == "running"
+    b.run(two.unlock)
+    waits_a.result(LIMIT)
+    a.run(two.unlock)
+    a.run(one.unlock)
+    waits_c.result(LIMIT)
+    c.run(one.unlock)
+
+
+def test_a_holder_that_has_ended() -> None:
+    run_isolated(
+        """
+        from ft_utils._dump import facts
+        from support.threads import Puppet, waiting
+        lock = IntervalLock()
+        thread = threading.Thread(target=lock.lock)
+        thread.start(), thread.join()
+        waiter = Puppet("waiter")
+        waiter.start(lock.lock)
+        waiting(lock)
+        (found,) = facts()
+        print(found["holders"])
+        """,
+        expect_out="[{'thread': 0, 'name': None, 'state': 'ended'}]",
+    )
+
+
+@pytest.mark.parametrize("kind", ["Lock()", "RLock()", "Semaphore(0)", "Event()", "Condition()", "Barrier(2)"])
+def test_every_type(kind: str, puppets: Any) -> None:
+    a, b = puppets(2)
+    lock = eval("ft." + kind)
+    name = kind.partition("(")[0]
+    if name in ("Lock", "RLock"):
+        a.run(lock.acquire)
+    enter = getattr(lock, "acquire", None) if name not in ("Condition",) else None
+
+    def wait() -> None:
+        if name == "Condition":
+            with lock:
+                lock.wait()
+        elif enter is not None:
+            lock.acquire()
+            lock.release()
+        else:
+            lock.wait()
+
+    waits = b.start(wait)
+    waiting(lock)
+    (found,) = facts()
+    assert found["kind"] == name and found["lock"] == id(lock)
+    if name in ("Lock", "RLock"):
+        assert found["holders"][0]["thread"] == a.ident
+        a.run(lock.release)
+    elif name == "Semaphore":
+        lock.release()
+    elif name == "Event":
+        lock.set()
+    elif name == "Condition":
+        with lock:
+            lock.notify()
+    else:
+        lock.wait(LIMIT)
+    waits.result(LIMIT)
+
+
+def test_dumps_beside_threads_that_come_and_go() -> None:
+    """Frames are read while their threads wake up and sleep again: nothing breaks."""
+    run_isolated(
+        """
+        from ft_utils._dump import facts
+        from ft_utils.synchronization import Condition, Lock
+        from support.threads import exercise
+        locks = [IntervalLock(0), Lock(), ReaderWriterLock()]
+        stop = []
+        def hammer(deep):
+            if deep:
+                return hammer(deep - 1)
+            while not stop:
+                with locks[0]:
+                    pass
+                with locks[1]:
+                    pass
+                with RWWriteContext(locks[2]):
+                    pass
+        def look():
+            for _ in range(300):
+                for lock in facts():
+                    for waiter in lock["waiters"]:
+                        assert all(line.startswith("File ") for line in waiter["stack"]), waiter
+            stop.append(True)
+        exercise(look, *[lambda deep=deep: hammer(deep) for deep in range(4)])
+        print("ok")
+        """,
+        expect_out="ok",
+    )
+
+
+def test_by_a_signal_while_every_thread_is_stuck() -> None:
+    """The main thread holds the GIL in C, or just stays in C, and the others wait for locks."""
+    outcome = run_isolated(
+        """
+        import ctypes
+        from ft_utils._dump import register
+        from support.threads import Puppet, waiting
+        a, b = IntervalLock(), IntervalLock()
+        one, two = Puppet("one"), Puppet("two")
+        one.run(a.lock)
+        two.start(a.lock)
+        waiting(a)
+        register(signal.SIGUSR1)
+        libc = ctypes.PyDLL(None)  # its calls keep the GIL
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        libc.usleep(500000)
+        libc.usleep(500000)
+        os._exit(0)
+        """,
+        expect_err="IntervalLock at 0x",
+    )
+    assert "(running):" in outcome.err and "in fulfil" in outcome.err
+
+
+def test_registering_and_back() -> None:
+    before = signal.getsignal(signal.SIGUSR2)
+    called: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda *_: called.append(1))
+    try:
+        assert not unregister(signal.SIGUSR2)
+        register(signal.SIGUSR2)
+        assert unregister(signal.SIGUSR2)
+        signal.raise_signal(signal.SIGUSR2)
+        assert called == [1]
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_forked_child_dumps_too() -> None:
+    outcome = run_isolated(
+        """
+        import warnings
+        warnings.simplefilter("ignore")
+        from ft_utils._dump import register
+        register(signal.SIGUSR1)
+        child = os.fork()
+        if child == 0:
+            lock = IntervalLock()
+            lock.lock()
+            other = threading.Thread(target=lambda: lock.acquire(timeout=0.5))
+            other.start()
+            signal.raise_signal(signal.SIGUSR1)
+            other.join()
+            os._exit(0)
+        print(os.waitpid(child, 0)[1])
+        """,
+        expect_out="0",
+        expect_err=None,
+    )
+    assert outcome.err.startswith(("IntervalLock at", "ft_utils: no thread")), outcome.err
+
+
+@pytest.mark.parametrize("bad", [0, 65, signal.SIGKILL])
+def test_signals_that_cannot_be_handled(bad: int) -> None:
+    with pytest.raises(OSError):
+        register(bad)
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="format must be"):
+        dump(format="xml")
+    with pytest.raises((OSError, ValueError, io.UnsupportedOperation)):
+        register(signal.SIGUSR1, io.StringIO())
