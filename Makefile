@@ -10,9 +10,9 @@ EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization
-# Packages that bring their types in the code.
-TYPED := ft_utils.contention
+STUBS := ft_utils.synchronization ft_utils.contention
+# Packages whose types stand in the code, and are for ourselves.
+TYPED := ft_utils._profiling
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

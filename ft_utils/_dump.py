@@ -16,14 +16,14 @@ def dump(file: IO[str] | None = None, *, format: str = "text") -> None:
     """Write which threads wait for which lock, who holds it, and the stacks of those that wait.
 
     Locks that nobody waits for are not in it. Of a thread that runs, only that is said. "json" is a list of locks as
-    facts() returns them. The file is sys.stderr if none is given. ValueError for another format.
+    locks_waited_for() returns them. The file is sys.stderr if none is given. ValueError for another format.
     """
     if format not in ("text", "json"):
         raise ValueError(f"format must be 'text' or 'json', not {format!r}")
     out = sys.stderr if file is None else file
     if out is None:
         raise RuntimeError("there is no sys.stderr to dump to; give a file")
-    out.write(_named(_locks.dump_text()) if format == "text" else json.dumps(facts(), indent=1) + "\n")
+    out.write(_named(_locks.dump_text()) if format == "text" else json.dumps(locks_waited_for(), indent=1) + "\n")
     out.flush()
 
 
@@ -37,7 +37,7 @@ def _named(text: str) -> str:
     return re.sub(r"thread (0x[0-9a-f]+)", add, text)
 
 
-def facts() -> list[dict[str, Any]]:
+def locks_waited_for() -> list[dict[str, Any]]:
     """Return the locks that are waited for: id, kind, holders and waiters, those who came first before the others."""
     known = names()
     locks: dict[int, dict[str, Any]] = {}

@@ -187,7 +187,7 @@ def test_other_files(tmp_path: Path, content: bytes | None, sentence: str) -> No
 
 
 def test_what_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_utils.contention._profile._MOST", 10_000)
+    monkeypatch.setattr("ft_utils._profiling.profile._MOST", 10_000)
     (tmp_path / "p").write_bytes(gzip.compress(b"\0" * 20_000))
     with pytest.raises(ProfileError, match="too large"):
         Profile.read(tmp_path / "p")
@@ -206,7 +206,7 @@ def test_strings_that_cross_are_freed(profile: Path) -> None:
     run_isolated(
         f"""
 from ft_utils.contention import Profile, ProfileError
-from ft_utils.contention._profile import ask_go
+from ft_utils._profiling.profile import ask_go
 data = Profile.read({str(profile)!r}).data
 data["frames"] += [dict(data["frames"][0], line=n) for n in range(4000)]
 for sample in data["samples"]:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from ft_utils._profiling.summary import seconds, summarize
 from ft_utils.contention import Profile
-from ft_utils.contention._summary import seconds, summarize
 
 from ..support.command import PROGRAM, contention
 from ..support.process import spawn
 from .test_run import fails
 
-PLAIN = "import sys; sys.modules['rich'] = None; from ft_utils.contention._command import main; sys.exit(main())"
+PLAIN = "import sys; sys.modules['rich'] = None; from ft_utils._profiling.command import main; sys.exit(main())"
 
 
 def report(profile: Path, *options: str) -> Any:

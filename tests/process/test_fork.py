@@ -337,3 +337,40 @@ def test_child_exits_normally_of_the_family() -> None:
         expect_out="7",
         options=FAMILY_QUIET,
     )
+
+
+def test_fork_while_memory_is_traced() -> None:
+    """The hook of tracemalloc takes a lock that another thread may have at the fork: records of threads, whose
+    semaphores are memory of Python's, must not be freed before the child is on its feet."""
+    run_isolated(
+        """
+        import tracemalloc
+        from support.threads import Puppet, contend
+        tracemalloc.start()
+        contend()
+        stop = []
+        def allocate():
+            while not stop:
+                IntervalLock(), bytearray(100_000), threading.Lock()
+        crowd = [threading.Thread(target=allocate) for _ in range(3)]
+        for thread in crowd:
+            thread.start()
+        waiters = [Puppet() for _ in range(8)]
+        lock = IntervalLock()
+        lock.lock()
+        for waiter in waiters:
+            waiter.run(lock.acquire, timeout=0.001)  # each has a record with a semaphore
+        for _ in range(30):
+            child = os.fork()
+            if child == 0:
+                other = threading.Thread(target=IntervalLock().lock)  # a new record: the old ones are freed
+                other.start()
+                other.join()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.append(True)
+        print("ok")
+        """,
+        expect_out="ok",
+        options=QUIET,
+    )

@@ -19,7 +19,7 @@ sys.path.insert(0, {str(TESTS)!r})
 from support.recording import connect
 connect()
 sys.path.pop(0)
-from ft_utils.contention._command import main
+from ft_utils._profiling.command import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 import ft_utils.synchronization as ft
 from ft_utils import _locks
-from ft_utils._deadlock import on_deadlock
+from ft_utils.contention import on_deadlock
 
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, exercise, until, waiting
@@ -286,7 +286,7 @@ def test_timed_waits(kind: str) -> None:
 def test_off_and_report() -> None:
     run_isolated(
         """
-        from ft_utils._deadlock import on_deadlock
+        from ft_utils.contention import on_deadlock
         from support.threads import Puppet, waiting
         import faulthandler
         on_deadlock("report", 0.02)
@@ -313,7 +313,7 @@ def test_off_and_report() -> None:
 def test_it_is_reported_once() -> None:
     outcome = run_isolated(
         """
-        from ft_utils._deadlock import on_deadlock
+        from ft_utils.contention import on_deadlock
         from support.threads import Puppet, waiting
         on_deadlock("report", 0.01)
         a, b = IntervalLock(), IntervalLock()

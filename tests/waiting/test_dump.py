@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ft_utils.synchronization as ft
-from ft_utils._dump import dump, facts, register, unregister
+from ft_utils.contention import dump, locks_waited_for, register, unregister
 
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, waiting
@@ -31,7 +31,7 @@ def test_nobody_waits() -> None:
     out = io.StringIO()
     dump(out)
     assert out.getvalue() == "ft_utils: no thread waits for a lock\n"
-    assert facts() == []
+    assert locks_waited_for() == []
 
 
 def test_text(puppets: Any) -> None:
@@ -71,7 +71,7 @@ def test_readers_and_order(puppets: Any) -> None:
     waiting(rw, 1)
     second = d.start(rw.lock_write)
     waiting(rw, 2)
-    (found,) = facts()
+    (found,) = locks_waited_for()
     assert {holder["thread"] for holder in found["holders"]} == {a.ident, b.ident}
     assert [waiter["thread"] for waiter in found["waiters"]] == [c.ident, d.ident]
     assert {waiter["side"] for waiter in found["waiters"]} == {"write"}
@@ -92,7 +92,7 @@ def test_a_holder_that_waits_itself(puppets: Any) -> None:
     waiting(two)
     waits_c = c.start(one.lock)
     waiting(one)
-    found = {lock["lock"]: lock for lock in facts()}
+    found = {lock["lock"]: lock for lock in locks_waited_for()}
     assert found[id(one)]["holders"] == [{"thread": a.ident, "name": "puppet-0", "state": "waiting"}]
     assert found[id(two)]["holders"][0]["state"] == "running"
     b.run(two.unlock)
@@ -106,7 +106,7 @@ def test_a_holder_that_waits_itself(puppets: Any) -> None:
 def test_a_holder_that_has_ended() -> None:
     run_isolated(
         """
-        from ft_utils._dump import facts
+        from ft_utils.contention import locks_waited_for
         from support.threads import Puppet, waiting
         lock = IntervalLock()
         thread = threading.Thread(target=lock.lock)
@@ -114,7 +114,7 @@ def test_a_holder_that_has_ended() -> None:
         waiter = Puppet("waiter")
         waiter.start(lock.lock)
         waiting(lock)
-        (found,) = facts()
+        (found,) = locks_waited_for()
         print(found["holders"])
         """,
         expect_out="[{'thread': 0, 'name': None, 'state': 'ended'}]",
@@ -142,7 +142,7 @@ def test_every_type(kind: str, puppets: Any) -> None:
 
     waits = b.start(wait)
     waiting(lock)
-    (found,) = facts()
+    (found,) = locks_waited_for()
     assert found["kind"] == name and found["lock"] == id(lock)
     if name in ("Lock", "RLock"):
         assert found["holders"][0]["thread"] == a.ident
@@ -163,7 +163,7 @@ def test_dumps_beside_threads_that_come_and_go() -> None:
     """Frames are read while their threads wake up and sleep again: nothing breaks."""
     run_isolated(
         """
-        from ft_utils._dump import facts
+        from ft_utils.contention import locks_waited_for
         from ft_utils.synchronization import Condition, Lock
         from support.threads import exercise
         locks = [IntervalLock(0), Lock(), ReaderWriterLock()]
@@ -180,7 +180,7 @@ def test_dumps_beside_threads_that_come_and_go() -> None:
                     pass
         def look():
             for _ in range(300):
-                for lock in facts():
+                for lock in locks_waited_for():
                     for waiter in lock["waiters"]:
                         assert all(line.startswith("File ") for line in waiter["stack"]), waiter
             stop.append(True)
@@ -196,7 +196,7 @@ def test_by_a_signal_while_every_thread_is_stuck() -> None:
     outcome = run_isolated(
         """
         import ctypes
-        from ft_utils._dump import register
+        from ft_utils.contention import register
         from support.threads import Puppet, waiting
         a, b = IntervalLock(), IntervalLock()
         one, two = Puppet("one"), Puppet("two")
@@ -234,7 +234,7 @@ def test_a_forked_child_dumps_too() -> None:
         """
         import warnings
         warnings.simplefilter("ignore")
-        from ft_utils._dump import register
+        from ft_utils.contention import register
         register(signal.SIGUSR1)
         child = os.fork()
         if child == 0:

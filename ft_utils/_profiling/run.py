@@ -1,6 +1,7 @@
 """Runs a program with its contentions recorded, as `python -m cProfile` does with its calls."""
 
 import atexit
+import builtins
 import importlib.machinery
 import importlib.util
 import io
@@ -13,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ft_utils import _recorder
-from ft_utils.contention._profile import Profile, ProfileError, reason
-from ft_utils.contention._summary import seconds, summarize
+from ft_utils._profiling.profile import Profile, ProfileError, reason
+from ft_utils._profiling.summary import seconds, summarize
 
 
 class Recording:
@@ -77,7 +78,7 @@ def script(arguments: list[str]) -> Callable[[], None]:
 
     def run() -> None:
         main = types.ModuleType("__main__")
-        main.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
+        main.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
         main.__spec__ = None
         main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
         sys.modules["__main__"] = main

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from ft_utils.contention._flame import flame_graph
-from ft_utils.contention._profile import Profile, ProfileError, reason, replacing
+from ft_utils._profiling.flame import flame_graph
+from ft_utils._profiling.profile import Profile, ProfileError, reason, replacing
 
 VIEWER = Path(__file__).parent.parent / "_viewer"
 

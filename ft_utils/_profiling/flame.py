@@ -4,15 +4,15 @@ import html
 import json
 from importlib.resources import files
 
-from ft_utils.contention._profile import Profile
-from ft_utils.contention._summary import notes
+from ft_utils._profiling.profile import Profile
+from ft_utils._profiling.summary import notes
 
 TITLE, DATA = "<!--title-->", "<!--profile-->"
 
 
 def flame_graph(profile: Profile, name: str) -> str:
     """The page; *name* is in its title."""
-    template = (files("ft_utils.contention") / "flame.html").read_text(encoding="utf-8")
+    template = (files("ft_utils._profiling") / "flame.html").read_text(encoding="utf-8")
     head, rest = template.split(TITLE)
     middle, tail = rest.split(DATA)
     # In a script element only a < can end it early.

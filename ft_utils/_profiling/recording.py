@@ -1,11 +1,4 @@
-"""Which locks the threads of a program wait for, who holds them up, and for how long.
-
-    python -m ft_utils.contention run [-o FILE] script.py args...
-    python -m ft_utils.contention report FILE
-    python -m ft_utils.contention view FILE
-
-Or from within: start() and stop(), or profile() around a block. docs/contention.md says what is recorded.
-"""
+"""Recording from within a program: see ft_utils.contention."""
 
 import operator
 from collections.abc import Iterator
@@ -13,9 +6,7 @@ from contextlib import contextmanager
 from os import PathLike
 
 from ft_utils import _recorder
-from ft_utils.contention._profile import Profile, ProfileError
-
-__all__ = ["Profile", "ProfileError", "profile", "start", "stop"]
+from ft_utils._profiling.profile import Profile
 
 
 def start(*, rate: int = 1, minimum: float = 0.0) -> None:

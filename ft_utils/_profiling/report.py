@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ft_utils.contention._profile import Profile
-from ft_utils.contention._summary import Holds, Line, Lock, Summary, Waits, notes, seconds, summarize, top
+from ft_utils._profiling.profile import Profile
+from ft_utils._profiling.summary import Holds, Line, Lock, Summary, Waits, notes, seconds, summarize, top
 
 
 class Table(NamedTuple):

@@ -8,7 +8,7 @@ import sys
 from typing import Any, NoReturn
 
 from ft_utils import _recorder
-from ft_utils.contention._profile import FORMATS, Profile, ProfileError
+from ft_utils._profiling.profile import FORMATS, Profile, ProfileError
 
 PROGRAM = "python -m ft_utils.contention"
 OUTPUTS = {"pprof": "contention.pb.gz", "speedscope": "contention.speedscope.json"}
@@ -86,41 +86,41 @@ def parser() -> Parser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ft_utils.contention import _run
+    from ft_utils._profiling import run as running
 
     program = options.program
     if not program:
         raise ProfileError("name a script to run, or -m and a module")
-    recording = _run.Recording(
+    recording = running.Recording(
         options.output or OUTPUTS[options.format],
         options.format,
-        _run.command_of(program, options.module),
+        running.command_of(program, options.module),
         _recorder.Options(options.rate, options.minimum),
     )
-    target = _run.module(program) if options.module else _run.script(program)
+    target = running.module(program) if options.module else running.script(program)
     recording.begin()
-    return _run.call(target)
+    return running.call(target)
 
 
 def report(options: argparse.Namespace) -> int:
-    from ft_utils.contention import _report
+    from ft_utils._profiling import report as tables
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a µ or a line of a table gets a ?
     profile = Profile.read(options.file)
-    (_report.report_json if options.json else _report.report)(profile, options.by)
+    (tables.report_json if options.json else tables.report)(profile, options.by)
     sys.stdout.flush()
     return 0
 
 
 def view(options: argparse.Namespace) -> int:
-    from ft_utils.contention import _view
+    from ft_utils._profiling import view as views
 
     if options.output is None:
-        _view.serve(options.file, options.port or 0, not options.no_browser)
+        views.serve(options.file, options.port or 0, not options.no_browser)
     if options.port is not None:
         raise ProfileError("-o writes a page and --port serves pages: leave one of them out")
-    _view.write_page(options.file, options.output)
+    views.write_page(options.file, options.output)
     return 0
 
 

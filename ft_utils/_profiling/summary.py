@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ft_utils.contention._profile import Profile
+from ft_utils._profiling.profile import Profile
 
 
 class Line(NamedTuple):
