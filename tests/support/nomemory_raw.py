@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ft_utils.synchronization import BrokenBarrierError, Condition, Lock, ReaderWriterLock
+from ft_utils.synchronization import BrokenBarrierError, Condition, IntervalLock, Lock, ReaderWriterLock, RLock
 
 from .blocking import Handler, send_until
 from .compiled import compiler
@@ -185,8 +185,10 @@ def handlers() -> None:
         with Puppet("friend") as friend:
             sent = friend.start(send_until, over, signal.SIGUSR1, me, None, 0.02)
             method = getattr(target, subject.method)
+            # The release() of a lock that is used by its methods has a seat too, before any handler.
+            number = int(isinstance(target, Condition) and type(target._lock) not in (Lock, RLock, IntervalLock))
             with target if isinstance(target, Condition) else nullcontext():
-                assert fails(0, method, timeout=LIMIT)
+                assert fails(number, method, timeout=LIMIT)
             over.set()
             sent.result(LIMIT)
             assert handler.count >= 1

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
+from ft_utils.contention import on_deadlock
 from ft_utils.synchronization import Condition as OurCondition
 from ft_utils.synchronization import IntervalLock, Lock, RLock, stats
 
@@ -15,6 +17,14 @@ from ..support.threads import LIMIT, Puppet, until, waiters, waiting
 
 WAITERS = 8
 LOCKS = {"Lock": Lock, "RLock": RLock, "IntervalLock": IntervalLock, "IntervalLock(0)": lambda: IntervalLock(0)}
+
+
+@pytest.fixture(autouse=True)
+def undisturbed() -> Iterator[None]:
+    """A thread that has waited for 100 ms wakes up to look for a deadlock, which would count here."""
+    on_deadlock("off")
+    yield
+    on_deadlock()
 
 
 @pytest.fixture(params=LOCKS)

@@ -71,7 +71,8 @@ condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     if (ft_gather("notify", names, 1, args, nargs, kwnames, found) < 0 || (thread = ft_self()) == NULL
         || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
         /* threading looks at the number only when somebody waits */
-        || (ft_condition_waiting(op) > 0 && ft_countdown(found[0], &n) < 0)) {
+        || (ft_condition_waiting(op) > 0 && ft_countdown(found[0], &n) < 0)
+        || (ft_runs_code(found[0]) && ft_condlock_check_owned(SELF(op), thread, "notify") < 0)) {
         return NULL;
     }
     return notify_owned(op, thread, n);
