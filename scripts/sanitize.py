@@ -32,8 +32,11 @@ FLAGS = [
     *("-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE="),
     *("-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec"),
 ]
-# Tests of building, of speed and of memory: they run other interpreters, or measure.
-LEFT_OUT = ("project", "contract/test_examples.py", "load/test_endurance.py")
+# Tests of building, of speed and of memory: they run other interpreters, or measure. And of pages, which no C makes.
+LEFT_OUT = (
+    *("project", "contract/test_examples.py", "load/test_endurance.py"),
+    *("contention/test_profile.py", "contention/test_pages.py", "contention/test_view.py"),
+)
 # It asks where the package was imported from; and gcc 12's allocator may stay locked in a forked child.
 DESELECTED = ("process/test_module.py::test_the_installed_package_is_tested",)
 NOT_IN_A_CHILD = "not forked_child"
