@@ -16,7 +16,7 @@ import (
 //	owner parked woken handoff
 //	  0     0      0      0     free
 //	  id    0      0      0     held, nobody waits
-//	  id    1      0      0     held; release notifies the longest waiter
+//	  id    1      0      0     held; release notifies the longest waiter, unless one naps (below)
 //	  id    1      1      0     held; a notified waiter is on its way: release just frees
 //	  id    1      0      1     held; release hands over to the longest waiter
 //	  0     1      1      0     free; a notified waiter is on its way, anybody may barge
@@ -38,7 +38,9 @@ import (
 //
 // The notified waiter finds the lock taken again where one thread is at it all the time.
 // To be notified anew at the next release would cost that thread a system call each time;
-// so the waiter naps and looks again by itself, until its turn.
+// so the waiter naps and looks again by itself, until its turn. While contention is profiled
+// (parking.Lot.Profile) a nap clears woken: the release is judged, for the holder to be charged,
+// and finding one notified sets woken again.
 const (
 	IntervalParked  = 1 << 0 // somebody is queued
 	IntervalWoken   = 1 << 1 // the queue's head was notified and will come
@@ -144,13 +146,18 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 // park queues w, provided that the word is still s, held by another. Owner and
 // flags change in one step: an owner that releases later sees the flags and comes
 // through the bucket's lock; one that released before makes this fail. A notified
-// waiter that is not due naps instead; then nothing changes.
+// waiter that is not due naps instead; then nothing changes, but that while
+// contention is profiled the next release is to be judged.
 func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Verdict, done bool) {
 	notified := q.Notified()
 	if notified == w {
 		if l.due(q) {
 			q.Due = true
-		} else if q.Nap(w) {
+		} else if q.MayNap(w) {
+			if lot.Profiling() && !l.word.cas(s, s&^IntervalWoken) {
+				return Nap, false
+			}
+			q.Nap(w)
 			return Nap, true
 		}
 	}

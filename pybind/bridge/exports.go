@@ -41,6 +41,14 @@ func truth(yes bool) int32 {
 	return 0
 }
 
+// charge leaves for C what the holder that is about to let go is charged with.
+func charge(lock, self unsafe.Pointer) { waiter(self).Charge = parking.Default.Charge(uintptr(lock)) }
+
+// ft_profile begins or ends (0) the profiling of contention.
+//
+//export ft_profile
+func ft_profile(on uint32) { parking.Default.Profile(on != 0) }
+
 //export ft_interval_contend
 func ft_interval_contend(lock, self unsafe.Pointer) int32 {
 	return answer(self, interval(lock).Contend(waiter(self)), nil)
@@ -54,11 +62,13 @@ func ft_interval_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_interval_release
 func ft_interval_release(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = interval(lock).Release()
 }
 
 //export ft_interval_cede
 func ft_interval_cede(lock, self unsafe.Pointer) int32 {
+	charge(lock, self)
 	ceded, chain := interval(lock).CedeTo(waiter(self))
 	return answer(self, truth(ceded), chain)
 }
@@ -88,16 +98,19 @@ func ft_rw_withdraw_write(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_rw_release_read
 func ft_rw_release_read(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).ReleaseRead()
 }
 
 //export ft_rw_release_write
 func ft_rw_release_write(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).ReleaseWrite()
 }
 
 //export ft_rw_downgrade
 func ft_rw_downgrade(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).Downgrade()
 }
 

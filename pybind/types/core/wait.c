@@ -254,12 +254,15 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
+    struct ft_record record;
+    ft_record_begin(&record, wait->ops, wait->lock, wait->self, FT_RECORD_OUTSIDE);
     ft_announce(wait);
     enum ft_outcome outcome =
         ft_golib() == NULL
             ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
             : finish(wait, NULL, contend(wait));
     ft_announce_end(wait->self);
+    ft_record_end(&record, wait->self);
     return outcome;
 }
 
@@ -297,9 +300,12 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
 {
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.handed = true;
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
     ft_announce(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
     ft_announce_end(self);
+    ft_record_end(&record, self);
     return outcome;
 }
 
@@ -309,7 +315,10 @@ ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
     wait.handed = true;
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
     ft_announce(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
     ft_announce_end(self);
+    ft_record_end(&record, self);
 }

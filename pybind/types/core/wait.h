@@ -5,7 +5,7 @@
 #include "core/waitloop.h"
 
 /* The operations of waiting for one side of one kind of lock. For a condition and a barrier,
- * which have hooks of their own, only the last seven matter. */
+ * which have hooks of their own, only the last eight matter. */
 struct ft_wait_ops {
     /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
      * that was notified tries it too, so it keeps the flags of the word. */
@@ -38,6 +38,7 @@ struct ft_wait_ops {
     /* Whether a thread has to let go of something before a thread that waits like this can
      * have the lock. Asked under the registry's lock. NULL where others may end the wait. */
     bool (*blocked_by)(void *lock, struct ft_thread *t);
+    enum ft_side side; /* what a contention profile calls it */
     const char *what; /* the type, and the side where it has two */
     /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
      * not moved there, or others may release that lock. */

@@ -29,6 +29,7 @@ static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = ~(uint64_t)FT_BARRIER_BROKEN,
     .stays = true,
+    .side = FT_SIDE_WAIT,
     .what = "Barrier",
 };
 
@@ -290,7 +291,12 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
     for (;;) {
         const struct ft_golib *go = ft_golib_load();
         uint64_t round = 0;
+        struct ft_record record;
+        ft_record_begin(&record, &ops, &self->barrier, thread, FT_RECORD_OUTSIDE);
         struct arrival arrival = arrive(self, go, thread, &round);
+        if (arrival.how != FT_ARRIVAL_WAITS) {
+            ft_record_cancel(&record, thread);
+        }
         int64_t deadline, now = ft_os_now();
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
@@ -315,6 +321,7 @@ wait_for_all(PyObject *op, struct ft_thread *thread, int64_t timeout)
         enum end ended = go != NULL ? sleep_in_queue(&wait)
                                     : look_for_round(self, thread, round, deadline);
         ft_announce_end(thread);
+        ft_record_end(&record, thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;

@@ -21,6 +21,7 @@ _Static_assert(offsetof(Condition, condition.word) == FT_WORD_OFFSET, "snapshot(
         .kind = FT_KIND_EXCLUSIVE,    \
         .flags = FT_CONDITION_PARKED, \
         .stays = true,                \
+        .side = FT_SIDE_WAIT,         \
         .what = "Condition",          \
         .moves_to = (moves_to_),      \
     }
@@ -158,6 +159,8 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 {
     const struct ft_golib *go = ft_golib_load();
     uint64_t before = atomic_load(&self->notified);
+    struct ft_record record;
+    ft_record_begin(&record, &ops_with[self->kind], &self->condition, thread, FT_RECORD_OUTSIDE);
     if (go != NULL) {
         go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
     }
@@ -178,6 +181,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     if (*failed < 0) {
         unqueue(self, thread);
         ft_forget(&thread->seat->waiter);
+        ft_record_cancel(&record, thread);
     }
     else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
         ended = sleep_in_queue(&wait, chain);
@@ -186,6 +190,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         ended = look_for_notification(self, thread, before, deadline);
     }
     ft_announce_end(thread);
+    ft_record_end(&record, thread);
     return ended;
 }
 

@@ -43,6 +43,7 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .side = FT_SIDE_WAIT,
     .what = "Event",
 };
 

@@ -1,12 +1,13 @@
 #include "objects/lockobj.h"
 
-#include "core/golib.h"
+#include "core/record.h"
 #include "objects/types.h"
 
 void
 ft_object_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    ft_record_gone((const char *)self + FT_WORD_OFFSET);
     if (((struct ft_object_head *)self)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(self);
     }

@@ -1,6 +1,7 @@
 /* The module ft_utils._locks: the types, and what Python code needs to report on them. */
 #include "core/golib.h"
 #include "core/deadlock.h"
+#include "core/record.h"
 #include "objects/family.h"
 #include "objects/lockobj.h"
 #include "objects/patchable.h"
@@ -120,7 +121,41 @@ locks_get_deadlocks(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
     return Py_BuildValue("iL", atomic_load(&ft_deadlock_action), (long long)atomic_load(&ft_deadlock_after));
 }
 
+static PyObject *
+locks_record_start(PyObject *Py_UNUSED(m), PyObject *args)
+{
+    unsigned long long rate;
+    long long minimum;
+    unsigned int room;
+    if (!PyArg_ParseTuple(args, "KLI:record_start", &rate, &minimum, &room)
+        || ft_record_start(rate, minimum, room) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+locks_record_stop(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return ft_record_stop();
+}
+
+static PyObject *
+locks_recording(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(ft_record_on());
+}
+
 static PyMethodDef functions[] = {
+    {"record_start", locks_record_start, METH_VARARGS,
+     PyDoc_STR("record_start($module, rate, minimum, room, /)\n--\n\n"
+               "Record where threads wait: one contention in rate, waits of at least minimum\n"
+               "nanoseconds, at so many places. RuntimeError if that is being done already.")},
+    {"record_stop", locks_record_stop, METH_NOARGS,
+     PyDoc_STR("record_stop($module, /)\n--\n\n"
+               "Stop recording, and return (locks, threads, stacks, samples, dropped).")},
+    {"recording", locks_recording, METH_NOARGS,
+     PyDoc_STR("recording($module, /)\n--\n\nReturn whether contention is being recorded.")},
     {"set_deadlocks", locks_set_deadlocks, METH_VARARGS,
      PyDoc_STR("set_deadlocks($module, action, after, /)\n--\n\n"
                "Say what threads do that wait for each other: 0 nothing, 1 report, 2 raise, when\n"
@@ -243,6 +278,7 @@ locks_clear(PyObject *m)
 static void
 locks_free(void *m)
 {
+    ft_record_drop();
     ft_unwatch_classes(m);
     locks_clear(m);
 }

@@ -75,6 +75,7 @@ static const struct ft_wait_ops ops = {
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .side = FT_SIDE_WAIT,
     .what = "Semaphore",
 };
 

@@ -1,0 +1,125 @@
+"""Record where threads wait for locks, and write it down as the JSON of a contention profile.
+
+C records (pybind/types/core/record.h); what the lines are called is asked here, when it is over. What the JSON means
+is told by golib/contention/profile. Kept out of the import of ft_utils.synchronization.
+"""
+
+import json
+import shlex
+import sys
+import time
+from types import CodeType
+from typing import Any
+
+from ft_utils import _deadlock, _locks
+
+ROOM = 8192
+"""How many places (one stack, one lock, one thread) a recording has room for. Each takes 600 bytes, when it is used."""
+
+_begun = (0, 0, 1, 0)  # time.time_ns(), time.monotonic_ns(), rate and minimum of the recording
+
+
+def start(rate: int = 1, minimum: float = 0.0) -> None:
+    """Record from now on: one contention in `rate`, and waits of at least `minimum` seconds.
+
+    RuntimeError when a recording is going on. It is one of the process, and this interpreter's code alone is recorded.
+    """
+    global _begun
+    if not isinstance(rate, int) or isinstance(rate, bool):
+        raise TypeError(f"rate must be a whole number, not {type(rate).__name__}")
+    if not 1 <= rate < 2**32:
+        raise ValueError(f"rate must be from 1 (every contention) to 4294967295, not {rate}")
+    if not isinstance(minimum, (int, float)) or isinstance(minimum, bool):
+        raise TypeError(f"minimum must be a number of seconds, not {type(minimum).__name__}")
+    if not 0 <= minimum <= 1e6:
+        raise ValueError(f"minimum must be from 0 to 1000000 seconds, not {minimum!r}")
+    ns = round(minimum * 1e9)
+    _locks.record_start(rate, ns, ROOM)
+    _begun = time.time_ns(), time.monotonic_ns(), rate, ns
+
+
+def stop() -> str:
+    """End the recording, and return it as JSON. RuntimeError when there is none."""
+    began, clock, rate, minimum = _begun
+    locks, threads, stacks, samples, (no_stack, nothing) = _locks.record_stop()
+    frames = Frames()
+    return json.dumps(
+        {
+            "start_unix_ns": began,
+            "duration_ns": time.monotonic_ns() - clock,
+            "command": command(),
+            "rate": rate,
+            "minimum_ns": minimum,
+            "dropped": {"stacks": no_stack, "samples": nothing},
+            "locks": [lock(word - _locks.WORD_OFFSET, kind) for word, kind in locks],
+            "samples": made_of(samples, named(threads), [frames.numbers(stack) for stack in stacks]),
+            "frames": frames.listed,
+        }
+    )
+
+
+def running() -> bool:
+    """Whether a recording is going on. A child that was forked meanwhile does not go on with it."""
+    return _locks.recording()
+
+
+def command() -> str:
+    """What the process was told to run, for people to recognise it by."""
+    return shlex.join(text(word) for word in sys.orig_argv)
+
+
+def text(name: str) -> str:
+    """Names of files may have what is no text; JSON for other languages may not."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def lock(address: int, kind: str) -> dict[str, Any]:
+    return {"id": address, "kind": kind, "name": f"{address:#x}"}
+
+
+def named(threads: "list[tuple[int, str]]") -> list[str]:
+    """The names of threads; those that had none when they were recorded have it now, if they live."""
+    known = _deadlock.names()
+    return [text(name or known.get(ident, "")) for ident, name in threads]
+
+
+class Frames:
+    """Numbers the lines of the stacks as they come."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def numbers(self, stack: "list[tuple[CodeType, int]]") -> list[int]:
+        return [self._number(code, max(line, 0)) for code, line in stack]
+
+    def _number(self, code: CodeType, line: int) -> int:
+        known = self._numbers.get((id(code), line))
+        if known is None:
+            known = self._numbers[id(code), line] = len(self.listed)
+            self.listed.append(
+                {
+                    "function": text(code.co_qualname),
+                    "file": text(code.co_filename),
+                    "line": line,
+                    "first_line": code.co_firstlineno,
+                }
+            )
+        return known
+
+
+def made_of(samples: "list[tuple[Any, ...]]", threads: list[str], stacks: list[list[int]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": "holder" if holder else "waiter",
+            "lock": number,
+            "side": side,
+            "thread": threads[thread],
+            "count": sum(histogram),
+            "ns": ns,
+            "max_ns": longest,
+            "histogram": histogram,
+            "stack": [] if stack < 0 else stacks[stack],
+        }
+        for holder, side, number, thread, stack, ns, longest, histogram in samples
+    ]
