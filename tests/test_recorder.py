@@ -179,6 +179,23 @@ def test_cede_charges_the_holder_and_makes_it_wait(puppet: Puppet) -> None:
     assert count(profile.of(lock, role="holder", thread=me)) == count(profile.of(lock, role="waiter", thread=me)) == 1
 
 
+def test_names_of_any_characters_and_length(puppet: Puppet) -> None:
+    kind = type("Schloß" * 20, (ft.IntervalLock,), {})
+    lock = kind()
+    lock.lock()
+    name = "x" + "Fäden" * 30
+    _recorder.start()
+    for name_of_one in name, "\udc80":
+        thread = threading.Thread(target=lambda: lock.acquire(timeout=0.001), name=name_of_one)
+        thread.start()
+        thread.join(LIMIT)
+    profile = stop()
+    first, second = sorted(profile.of(lock), key=lambda s: -len(s["thread"]))
+    assert len(first["thread"]) > 50 and name.startswith(first["thread"])
+    assert second["thread"] == ""  # it is no text, and the thread has ended
+    assert kind.__name__.startswith(first["lock"]["kind"]) and len(first["lock"]["kind"]) > 50
+
+
 class Sub(ft.BoundedSemaphore):
     pass
 
@@ -574,6 +591,38 @@ def test_waiters_before_go_or_without_it_are_recorded() -> None:
         t.start(); t.join()
         (sample,) = json.loads(_recorder.stop())["samples"]
         assert sample["count"] == 1
+        """
+    )
+
+
+def test_each_interpreter_records_its_own_code() -> None:
+    """Another one is told so; what an interpreter has not stopped when it ends is dropped."""
+    run_isolated(
+        """
+        import _interpreters
+        from ft_utils import _recorder
+        def refused(function, *args):
+            try:
+                function(*args)
+            except RuntimeError as error:
+                return str(error)
+        def run(code):
+            failed = _interpreters.run_string(other, code)
+            assert failed is None, failed
+        other = _interpreters.create()
+        run("from ft_utils import _recorder; _recorder.start()")
+        assert _recorder.running()
+        assert "already" in refused(_recorder.start)
+        assert "another interpreter" in refused(_recorder.stop)
+        lock = IntervalLock()
+        lock.lock()
+        t = threading.Thread(target=lock.acquire, args=(True, 0.001))
+        t.start(); t.join()
+        run("import json; assert not json.loads(_recorder.stop())['samples']; _recorder.start()")
+        _interpreters.destroy(other)
+        assert not _recorder.running()
+        _recorder.start()
+        _recorder.stop()
         """
     )
 

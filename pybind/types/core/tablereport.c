@@ -22,6 +22,13 @@ list_of(const struct ft_map *map, number_of *number, object_of *object)
     return list;
 }
 
+/* A copy may end in the middle of a character. */
+static PyObject *
+text_of(const char *utf8)
+{
+    return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)strlen(utf8), "ignore");
+}
+
 static uint32_t
 lock_number(const struct ft_item *item)
 {
@@ -32,7 +39,8 @@ static PyObject *
 lock_object(const struct ft_item *item)
 {
     const struct ft_known_lock *lock = (const struct ft_known_lock *)item;
-    return Py_BuildValue("(Ns)", PyLong_FromVoidPtr((void *)lock->word), lock->kind);
+    PyObject *kind = text_of(lock->kind);
+    return kind == NULL ? NULL : Py_BuildValue("(NN)", PyLong_FromVoidPtr((void *)lock->word), kind);
 }
 
 static uint32_t
@@ -45,7 +53,7 @@ static PyObject *
 thread_object(const struct ft_item *item)
 {
     const struct ft_known_thread *thread = (const struct ft_known_thread *)item;
-    PyObject *name = PyUnicode_DecodeUTF8(thread->name, (Py_ssize_t)strlen(thread->name), "ignore");
+    PyObject *name = text_of(thread->name);
     return name == NULL ? NULL : Py_BuildValue("(kN)", thread->ident, name);
 }
 
