@@ -1,55 +1,129 @@
-"""Where a recorder is connected to the profiles of ft_utils.contention: the one place between the two.
+"""Record where threads wait for locks, and put that into the form of a contention profile.
 
-What calls from above are start(options) and stop(); what is connected below is anything with these two methods, by
-connect(). stop() returns the JSON text that golib/contention/profile/profile.go defines; "command" in it is optional.
+C records (pybind/types/core/record.h); what the lines are called is asked here, when it is over. What the names of a
+profile mean is told by golib/contention/profile/profile.go. Kept out of the import of ft_utils.synchronization.
 """
 
-from typing import NamedTuple, Protocol
+import math
+import operator
+import shlex
+import sys
+import time
+from types import CodeType
+from typing import Any
+
+from ft_utils import _deadlock, _locks
+
+ROOM = 8192
+"""How many places (one stack, one lock, one thread) a recording has room for. Each takes 600 bytes, when it is used."""
+
+MOST_SECONDS = 1e6
+
+_begun = (0, 0, 1, 0)  # time.time_ns(), time.monotonic_ns(), rate and minimum of the recording
 
 
-class Options(NamedTuple):
-    """What to record."""
+def start(rate: int = 1, minimum: float = 0.0) -> None:
+    """Record from now on: one contention in *rate*, chosen at random, and waits of at least *minimum* seconds.
 
-    rate: int = 1
-    """One of so many contentions."""
-    minimum: float = 0.0
-    """Only waits of so many seconds and more."""
-
-
-class Recorder(Protocol):
-    def start(self, options: Options) -> None: ...
-    def stop(self) -> str: ...
-
-
-class NoRecorderError(RuntimeError):
-    """Nothing is connected."""
+    RuntimeError while a recording goes on. There is one for the process, and this interpreter's code alone is recorded.
+    ValueError and TypeError for a rate that is no whole number from 1 on, and a minimum that is no time.
+    """
+    global _begun
+    rate, ns = operator.index(rate), nanoseconds(minimum)
+    if not 1 <= rate < 2**32:
+        raise ValueError(f"rate must be from 1 (every contention) to 4294967295, not {rate}")
+    _locks.record_start(rate, ns, ROOM)
+    _begun = time.time_ns(), time.monotonic_ns(), rate, ns
 
 
-_recorder: Recorder | None = None
-_running: Recorder | None = None
+def nanoseconds(minimum: float) -> int:
+    if not isinstance(minimum, (int, float)):
+        raise TypeError(f"minimum must be a number of seconds, not {type(minimum).__name__}")
+    if not (math.isfinite(minimum) and 0 <= minimum <= MOST_SECONDS):
+        raise ValueError(f"minimum must be from 0 to {MOST_SECONDS:.0f} seconds, not {minimum!r}")
+    return round(minimum * 1e9)
 
 
-def connect(recorder: Recorder | None) -> None:
-    """Record with this from the next start on; None takes the connection away."""
-    global _recorder
-    _recorder = recorder
+def stop() -> dict[str, Any]:
+    """End the recording, and return what was recorded. RuntimeError when nothing is being recorded."""
+    began, clock, rate, minimum = _begun
+    locks, threads, stacks, samples, (no_stack, nothing) = _locks.record_stop()
+    frames = Frames()
+    return {
+        "start_unix_ns": began,
+        "duration_ns": time.monotonic_ns() - clock,
+        "command": command(),
+        "rate": rate,
+        "minimum_ns": minimum,
+        "dropped": {"stacks": no_stack, "samples": nothing},
+        "locks": [lock(word - _locks.WORD_OFFSET, kind) for word, kind in locks],
+        "samples": made_of(samples, named(threads), [frames.numbers(stack) for stack in stacks]),
+        "frames": frames.listed,
+    }
 
 
-def start(options: Options) -> None:
-    """Begin to record. RuntimeError where that is going on already, NoRecorderError where nothing can."""
-    global _running
-    if _running is not None:
-        raise RuntimeError("contentions are being recorded already: stop that first")
-    if _recorder is None:
-        raise NoRecorderError("this build of ft_utils has no recorder of contentions")
-    _recorder.start(options)
-    _running = _recorder
+def running() -> bool:
+    """Whether a recording is going on. A child that was forked meanwhile does not go on with it."""
+    return _locks.recording()
 
 
-def stop() -> str:
-    """End the recording and return what it has seen. RuntimeError where none is going on."""
-    global _running
-    if _running is None:
-        raise RuntimeError("no contentions are being recorded")
-    recorder, _running = _running, None
-    return recorder.stop()
+def command() -> str:
+    """What the process was told to run, for people to recognise it by."""
+    return shlex.join(text(word) for word in sys.orig_argv)
+
+
+def text(name: str) -> str:
+    """Names of files may have what is no text; JSON for other languages may not."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def lock(address: int, kind: str) -> dict[str, Any]:
+    return {"id": address, "kind": kind, "name": f"{address:#x}"}
+
+
+def named(threads: "list[tuple[int, str]]") -> list[str]:
+    """The names of threads; those that had none when they were recorded have it now, if they live."""
+    known = _deadlock.names()
+    return [text(name or known.get(ident, "")) for ident, name in threads]
+
+
+class Frames:
+    """Numbers the lines of the stacks as they come."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def numbers(self, stack: "list[tuple[CodeType, int]]") -> list[int]:
+        return [self._number(code, max(line, 0)) for code, line in stack]
+
+    def _number(self, code: CodeType, line: int) -> int:
+        known = self._numbers.get((id(code), line))
+        if known is None:
+            known = self._numbers[id(code), line] = len(self.listed)
+            self.listed.append(
+                {
+                    "function": text(code.co_qualname),
+                    "file": text(code.co_filename),
+                    "line": line,
+                    "first_line": code.co_firstlineno,
+                }
+            )
+        return known
+
+
+def made_of(samples: "list[tuple[Any, ...]]", threads: list[str], stacks: list[list[int]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": "holder" if holder else "waiter",
+            "lock": number,
+            "side": side,
+            "thread": threads[thread],
+            "count": sum(histogram),
+            "ns": ns,
+            "max_ns": longest,
+            "histogram": histogram,
+            "stack": [] if stack < 0 else stacks[stack],
+        }
+        for holder, side, number, thread, stack, ns, longest, histogram in samples
+    ]

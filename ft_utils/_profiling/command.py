@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from ft_utils import _recorder
+from ft_utils._recorder import MOST_SECONDS
 from ft_utils._profiling.profile import FORMATS, Profile, ProfileError
 
 PROGRAM = "python -m ft_utils.contention"
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def rate(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or not 1 <= int(text) < 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a rate: 1 is every contention, 10 is one in ten")
     return int(text)
 
@@ -32,7 +32,7 @@ def minimum(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not (math.isfinite(seconds) and 0 <= seconds < 1e9):
+    if not (math.isfinite(seconds) and 0 <= seconds <= MOST_SECONDS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time in seconds, as 0.001 is")
     return seconds
 
@@ -95,7 +95,8 @@ def run(options: argparse.Namespace) -> int:
         options.output or OUTPUTS[options.format],
         options.format,
         running.command_of(program, options.module),
-        _recorder.Options(options.rate, options.minimum),
+        options.rate,
+        options.minimum,
     )
     target = running.module(program) if options.module else running.script(program)
     recording.begin()
@@ -131,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
-    except (ProfileError, _recorder.NoRecorderError) as error:
+    except ProfileError as error:
         print(f"{PROGRAM} {options.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads the tables has seen enough

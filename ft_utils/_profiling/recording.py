@@ -1,6 +1,5 @@
 """Recording from within a program: see ft_utils.contention."""
 
-import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -10,18 +9,17 @@ from ft_utils._profiling.profile import Profile
 
 
 def start(*, rate: int = 1, minimum: float = 0.0) -> None:
-    """Record the contentions of this process: one in *rate*, and only waits of *minimum* seconds and more."""
-    rate, minimum = operator.index(rate), float(minimum)
-    if rate < 1:
-        raise ValueError(f"the rate is 1 for every contention, n for one in n, and not {rate}")
-    if not 0 <= minimum < 1e9:
-        raise ValueError(f"the minimum is a time in seconds, and not {minimum}")
-    _recorder.start(_recorder.Options(rate, minimum))
+    """Record the contentions of this process: one in *rate*, and only waits of *minimum* seconds and more.
+
+    ValueError for a rate below 1 and for a minimum that is negative or no number. RuntimeError while a recording goes
+    on, in this interpreter or another one of the process. Forked children do not record.
+    """
+    _recorder.start(rate, minimum)
 
 
 def stop() -> Profile:
-    """End what start() began, and return what was seen."""
-    return Profile.from_json(_recorder.stop())
+    """End what start() began, and return what was seen. RuntimeError where nothing is being recorded."""
+    return Profile(_recorder.stop())
 
 
 @contextmanager

@@ -24,21 +24,22 @@ class Recording:
     A forked child that ends as a program does comes by here too, and leaves the file to its parent.
     """
 
-    def __init__(self, output: str, format: str, command: str, options: _recorder.Options) -> None:
-        self._name, self._format, self._command, self._options = output, format, command, options
+    def __init__(self, output: str, format: str, command: str, rate: int, minimum: float) -> None:
+        self._name, self._format, self._command = output, format, command
+        self._options = rate, minimum
         self._output = Path.cwd() / output  # the program may go elsewhere
         self._pid = os.getpid()
 
     def begin(self) -> None:
         check_writable(Path(self._name))
-        _recorder.start(self._options)
+        _recorder.start(*self._options)
         atexit.register(self._finish)
 
     def _finish(self) -> None:
         if os.getpid() != self._pid:
             return
         try:
-            profile = Profile.from_json(_recorder.stop())
+            profile = Profile(_recorder.stop())
             profile.data["command"] = self._command
             profile.write(self._output, self._format)
         except (ProfileError, RuntimeError) as error:  # the second, if the program has ended the recording itself
@@ -126,9 +127,17 @@ def call(program: Callable[[], None]) -> int:
     try:
         program()
     except Exception as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
-            trace = trace.tb_next
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        show(error)
         return 1
+    except KeyboardInterrupt as error:
+        show(error)
+        sys.excepthook = lambda *shown: None
+        raise  # the interpreter ends as it does at Ctrl-C: by the signal, once all is written
     return 0
+
+
+def show(error: BaseException) -> None:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)

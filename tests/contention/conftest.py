@@ -7,7 +7,7 @@ import pytest
 
 from ..support import browser as browsers
 from ..support.browser import Browser
-from ..support.command import PROGRAM, recorded
+from ..support.command import PROGRAM, contention
 
 ROUNDS = "25"
 
@@ -16,7 +16,7 @@ ROUNDS = "25"
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile of the program of a store, recorded and written by `run`."""
     file = tmp_path_factory.mktemp("profile") / "store.pb.gz"
-    outcome = recorded("run", "-o", file, PROGRAM, ROUNDS)
+    outcome = contention("run", "-o", file, PROGRAM, ROUNDS)
     assert outcome.code == 0 and outcome.out == f"price {int(ROUNDS) - 1}\n", outcome
     return file
 

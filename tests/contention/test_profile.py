@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 import ft_utils.contention as contention
-from ft_utils import _recorder
 from ft_utils.contention import Profile, ProfileError
 
 from ..support.process import TESTS, run_isolated
-from ..support.recording import Recorder
 
 DOCUMENT = TESTS.parent / "docs" / "contention.md"
 
@@ -30,14 +28,6 @@ def canonical(profile: Profile) -> list[str]:
         whole = {**sample, "lock": data["locks"][sample["lock"]], "stack": frames, "histogram": histogram}
         samples.append(json.dumps(whole, sort_keys=True))
     return sorted(samples)
-
-
-@pytest.fixture
-def recorder() -> Any:
-    recorder = Recorder()
-    _recorder.connect(recorder)
-    yield recorder
-    _recorder.connect(None)
 
 
 def test_there_and_back(profile: Path, tmp_path: Path) -> None:
@@ -89,7 +79,7 @@ def test_speedscope(profile: Path, tmp_path: Path) -> None:
     assert totals == [locks, waits, sum(s["ns"] for s in samples if s["role"] == "holder")]
 
 
-def test_within_a_program(recorder: Recorder, tmp_path: Path) -> None:
+def test_within_a_program(tmp_path: Path) -> None:
     with contention.profile(tmp_path / "p.pb.gz", rate=2, minimum=0.5):
         with pytest.raises(RuntimeError, match="being recorded already"):
             contention.start()
@@ -97,24 +87,29 @@ def test_within_a_program(recorder: Recorder, tmp_path: Path) -> None:
     assert (read["rate"], read["minimum_ns"], read["samples"]) == (2, 500_000_000, [])
     contention.start()
     assert contention.stop().data["rate"] == 1
-    with pytest.raises(RuntimeError, match="no contentions are being recorded"):
+    with pytest.raises(RuntimeError, match="not being recorded: start"):
         contention.stop()
 
 
-def test_without_a_recorder() -> None:
-    with pytest.raises(_recorder.NoRecorderError, match="has no recorder"):
-        contention.start()
-
-
 @pytest.mark.parametrize(
-    "options", [{"rate": 0}, {"rate": -1}, {"rate": 1.5}, {"minimum": -0.1}, {"minimum": float("nan")}], ids=str
+    ("option", "values", "error", "sentence"),
+    [
+        ("rate", (0, -1, 2**32), ValueError, "rate must be from 1"),
+        ("rate", ("1", 1.5, None), TypeError, "integer"),
+        ("minimum", (-0.1, float("nan"), float("inf"), 1e9), ValueError, "minimum must be from 0"),
+        ("minimum", ("1", None), TypeError, "minimum must be a number of seconds, not"),
+    ],
 )
-def test_wrong_options(recorder: Recorder, options: dict[str, Any]) -> None:
-    with pytest.raises(TypeError if options == {"rate": 1.5} else ValueError):
-        contention.start(**options)
+def test_wrong_options(option: str, values: tuple[Any, ...], error: type[Exception], sentence: str) -> None:
+    """They change nothing: there is no recording afterwards."""
+    for value in values:
+        with pytest.raises(error, match=sentence):
+            contention.start(**{option: value})
+    with pytest.raises(RuntimeError, match="not being recorded: start"):
+        contention.stop()
 
 
-def test_recorder_that_hands_over_something_else() -> None:
+def test_text_that_is_no_profile() -> None:
     with pytest.raises(ProfileError, match="no JSON"):
         Profile.from_json("nothing")
     with pytest.raises(ProfileError, match='there is no "duration_ns"'):

@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from ft_utils.contention import Profile
 
-from ..support.command import PROGRAM, contention, recorded
+from ..support.command import PROGRAM, contention
 from ..support.process import Outcome
 
 
@@ -35,20 +36,20 @@ def test_profile_of_a_program(profile: Path) -> None:
 
 def test_default_file_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    outcome = recorded("run", PROGRAM, "3")
+    outcome = contention("run", PROGRAM, "3")
     assert outcome.code == 0 and outcome.out == "price 2\n"
     assert outcome.err.startswith("ft_utils.contention: ") and outcome.err.endswith("see contention.pb.gz\n")
     assert os.listdir(tmp_path) == ["contention.pb.gz"]
 
 
 def test_speedscope_format(tmp_path: Path) -> None:
-    outcome = recorded("run", "--format", "speedscope", "-o", tmp_path / "s.json", PROGRAM, "3")
+    outcome = contention("run", "--format", "speedscope", "-o", tmp_path / "s.json", PROGRAM, "3")
     assert outcome.code == 0
     assert json.loads((tmp_path / "s.json").read_text())["profiles"][0]["unit"] == "nanoseconds"
 
 
 def test_options_reach_the_recorder(tmp_path: Path) -> None:
-    outcome = recorded("run", "--rate", "3", "--minimum", "0.002", "-o", tmp_path / "p", PROGRAM, "10")
+    outcome = contention("run", "--rate", "3", "--minimum", "0.002", "-o", tmp_path / "p", PROGRAM, "10")
     data = Profile.read(tmp_path / "p").data
     assert outcome.code == 0 and (data["rate"], data["minimum_ns"]) == (3, 2_000_000)
     waits = [sample for sample in data["samples"] if sample["role"] == "waiter"]
@@ -67,7 +68,7 @@ import __main__
 print(__name__, __file__, __main__.Here is Here, sys.argv, __spec__, sep="|")
 """,
     )
-    outcome = recorded("run", "-o", tmp_path / "p", file, "-o", "x", "--rate", "-1", "-m")
+    outcome = contention("run", "-o", tmp_path / "p", file, "-o", "x", "--rate", "-1", "-m")
     assert outcome.code == 0, outcome.err
     assert outcome.out == f"__main__|{file}|True|{[str(file), '-o', 'x', '--rate', '-1', '-m']}|None\n"
 
@@ -78,7 +79,7 @@ def test_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(package, "", "__init__.py")
     program(package, "import sys; print(__name__, __package__, sys.argv[1:])", "__main__.py")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    outcome = recorded("run", "-o", tmp_path / "p", "-m", "shop", "-m", "x")
+    outcome = contention("run", "-o", tmp_path / "p", "-m", "shop", "-m", "x")
     assert outcome.code == 0 and outcome.out == "__main__ shop ['-m', 'x']\n", outcome
     assert Profile.read(tmp_path / "p").data["command"] == "-m shop -m x"
 
@@ -87,7 +88,7 @@ def test_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_end_of_a_program(tmp_path: Path, end: str) -> None:
     """Its exit code and words are its own, none of our frames stands in a traceback, and the profile is written."""
     file = program(tmp_path, f"import sys\ndef f():\n    {end}\nf()\n")
-    outcome = recorded("run", "-o", tmp_path / "p", file)
+    outcome = contention("run", "-o", tmp_path / "p", file)
     assert outcome.code == (7 if "7" in end else 1)
     assert "_profiling" not in outcome.err
     assert ("KeyError: 'bread'" in outcome.err) == ("KeyError" in end)
@@ -116,7 +117,7 @@ threading.Thread(target=late).start()
 ThreadPoolExecutor().submit(later)
 """,
     )
-    outcome = recorded("run", "-o", tmp_path / "p", file)
+    outcome = contention("run", "-o", tmp_path / "p", file)
     assert outcome.code == 0, outcome.err
     assert "later" in {frame["function"] for frame in Profile.read(tmp_path / "p").data["frames"]}
 
@@ -132,15 +133,49 @@ if pid:
     print(os.path.exists({str(tmp_path / "p")!r}))
 """,
     )
-    outcome = recorded("run", "-o", tmp_path / "p", file)
+    outcome = contention("run", "-o", tmp_path / "p", file)
     assert outcome.code == 0 and outcome.out == "False\n" and (tmp_path / "p").exists()
     assert outcome.err.count("ft_utils.contention:") == 1
+
+
+def test_ctrl_c(tmp_path: Path) -> None:
+    """It interrupts the wait of the program, ends it as it would end it alone, and the profile is written."""
+    file = program(
+        tmp_path,
+        """
+import os, signal, threading
+from ft_utils.synchronization import IntervalLock, snapshot
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+lock = IntervalLock()
+held = threading.Event()
+def hold():
+    with lock:
+        held.set()
+        while not any(wait.lock == id(lock) for wait in snapshot()):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.wait(60)
+ended = threading.Event()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+def wait_for_it():
+    lock.lock()
+wait_for_it()
+""",
+    )
+    outcome = contention("run", "-o", tmp_path / "p", file)
+    assert outcome.code == -signal.SIGINT, outcome
+    assert outcome.err.count("KeyboardInterrupt") == 1 and "_profiling" not in outcome.err, outcome.err
+    assert f'File "{file}", line 18, in wait_for_it' in outcome.err
+    data = Profile.read(tmp_path / "p").data
+    (sample,) = (sample for sample in data["samples"] if sample["role"] == "waiter" and sample["side"] != "wait")
+    assert data["frames"][sample["stack"][0]]["function"] == "wait_for_it"
 
 
 def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     program(tmp_path, "import os; os.chdir('/')")
-    assert recorded("run", "-o", "p", "program.py").code == 0
+    assert contention("run", "-o", "p", "program.py").code == 0
     assert (tmp_path / "p").exists()
 
 
@@ -169,7 +204,7 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
 )
 def test_refused(arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fails(recorded("run", *arguments), sentence)
+    fails(contention("run", *arguments), sentence)
     assert not os.listdir(tmp_path)
 
 
@@ -178,7 +213,7 @@ def test_package_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "broken").mkdir()
     program(tmp_path / "broken", "import no_such_dependency", "__init__.py")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    outcome = recorded("run", "-o", tmp_path / "p", "-m", "broken.part")
+    outcome = contention("run", "-o", tmp_path / "p", "-m", "broken.part")
     assert outcome.code == 1 and "No module named 'no_such_dependency'" in outcome.err
     assert not (tmp_path / "p").exists()
 
@@ -187,15 +222,9 @@ def test_unknown_option() -> None:
     fails(contention("run", "--nonsense", PROGRAM), "unrecognized arguments: --nonsense", "")
 
 
-def test_without_a_recorder(tmp_path: Path) -> None:
-    outcome = contention("run", "-o", tmp_path / "p", PROGRAM, "3")
-    fails(outcome, "this build of ft_utils has no recorder of contentions")
-    assert not os.listdir(tmp_path)
-
-
 def test_syntax_error(tmp_path: Path) -> None:
     """Python's own words, and no profile."""
-    outcome = recorded("run", "-o", tmp_path / "p", program(tmp_path, "def f(:\n"))
+    outcome = contention("run", "-o", tmp_path / "p", program(tmp_path, "def f(:\n"))
     assert outcome.code == 1 and "SyntaxError" in outcome.err
     assert not (tmp_path / "p").exists()
 

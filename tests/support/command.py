@@ -1,4 +1,4 @@
-"""The command line of ft_utils.contention in a process of its own, with and without the recorder of the tests."""
+"""The command line of ft_utils.contention in a process of its own."""
 
 import contextlib
 import os
@@ -13,25 +13,9 @@ from .process import TESTS, Outcome, end_session, spawn
 
 PROGRAM = TESTS / "data" / "store_program.py"
 
-_RECORDED = f"""
-import sys
-sys.path.insert(0, {str(TESTS)!r})
-from support.recording import connect
-connect()
-sys.path.pop(0)
-from ft_utils._profiling.command import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def contention(*arguments: str | Path, timeout: float = 60.0) -> Outcome:
     """python -m ft_utils.contention."""
     return spawn(["-m", "ft_utils.contention", *map(str, arguments)], timeout)
-
-
-def recorded(*arguments: str | Path, timeout: float = 60.0) -> Outcome:
-    """The same in an interpreter where the recorder of the tests is connected."""
-    return spawn(["-c", _RECORDED, *map(str, arguments)], timeout)
 
 
 @contextlib.contextmanager

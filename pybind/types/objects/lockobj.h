@@ -3,6 +3,7 @@
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
+#include "core/record.h"
 #include "core/wait.h"
 
 /* ---- objects ---- */
@@ -32,6 +33,14 @@ ft_object_free(PyObject *op)
     }
     type->tp_free(op);
     Py_DECREF(type);
+}
+
+/* The same for a lock. */
+FT_INLINE void
+ft_lock_free(PyObject *op)
+{
+    ft_record_gone((const char *)op + FT_WORD_OFFSET);
+    ft_object_free(op);
 }
 
 /* The dealloc of a type without a part of its own. */

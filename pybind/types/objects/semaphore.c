@@ -73,6 +73,7 @@ static const struct ft_wait_ops ops = {
     .flags = FT_SEMAPHORE_PARKED,
     .spins = true,
     .handed = true,
+    .side = FT_SIDE_WAIT,
     .what = "Semaphore",
 };
 
@@ -375,7 +376,7 @@ semaphore_dealloc(PyObject *op)
 {
     ft_patchable_abandon(op, &SELF(op)->dict);
     Py_CLEAR(SELF(op)->odd);
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the types ---- */

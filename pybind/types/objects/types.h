@@ -17,7 +17,7 @@ extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
 
 /* The functions of the module. */
-extern PyMethodDef ft_report_functions[], ft_dump_functions[];
+extern PyMethodDef ft_report_functions[], ft_dump_functions[], ft_record_functions[];
 
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
