@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from ft_utils._recorder import MOST_SECONDS
 from ft_utils._profiling.profile import FORMATS, Profile, ProfileError
+from ft_utils._recorder import MOST_SECONDS
 
 PROGRAM = "python -m ft_utils.contention"
 OUTPUTS = {"pprof": "contention.pb.gz", "speedscope": "contention.speedscope.json"}
