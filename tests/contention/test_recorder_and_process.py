@@ -31,35 +31,6 @@ def test_code_is_freed_when_the_recording_is_over() -> None:
     )
 
 
-def test_recording_again_and_again_leaks_nothing() -> None:
-    """A table that was kept would be 0.7 MB each time, and each wait is at a new code object."""
-    run_isolated(
-        """
-        from ft_utils import _recorder
-        from ft_utils.synchronization import Lock
-        lock = Lock()
-        lock.acquire()
-
-        def resident():
-            with open("/proc/self/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-        def rounds(n):
-            for _ in range(n):
-                _recorder.start()
-                for _ in range(3):
-                    code = compile("lock.acquire(timeout=1e-9)", "made up", "exec")
-                    exec(code, {"lock": lock})
-                assert sum(s["count"] for s in _recorder.stop()["samples"]) == 3
-
-        rounds(50)
-        before = resident()
-        rounds(200)
-        assert resident() - before < 20_000_000
-        """
-    )
-
-
 def test_threads_that_have_ended_are_in_it_by_name() -> None:
     run_isolated(
         """
