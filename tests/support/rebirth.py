@@ -17,18 +17,23 @@ Leave = Callable[[Subject, Any, Puppet, Puppet], Any]
 
 
 class Cradle:
-    """Makes objects until one has the address of one that was freed. It is made before, lest it takes that place."""
+    """Makes objects until one has the address of one that was freed.
+
+    It and the list of what it makes are there before, so that they do not take that place themselves.
+    """
 
     def __init__(self, make: Callable[[], Any], place: Callable[[Any], Any], address: int) -> None:
         self.make = make
         self.place = place
         self.address = address
         self.steps = iter(range(20_000))
+        self.born: list[Any] = []
 
     def find(self) -> Any:
         """A new object at the old address, or None."""
-        born = [self.make() for _ in self.steps]
-        for one in born:
+        for _ in self.steps:
+            self.born.append(self.make())
+        for one in self.born:
             if id(self.place(one)) == self.address:
                 return one
         return None

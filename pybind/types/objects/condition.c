@@ -4,7 +4,6 @@
 #include "objects/args.h"
 #include "objects/exclusives.h"
 #include "objects/patchable.h"
-#include "objects/types.h"
 
 FT_ASSERT_WORD(Condition, condition.word);
 
@@ -122,7 +121,7 @@ condition_enter(PyObject *op, PyObject *Py_UNUSED(unused))
     case RLOCK:
         return ft_rlock_take(self->lock, FT_FOREVER) > 0 ? Py_True : NULL;
     default:
-        return ft_condlock_call(self, "__enter__", NULL, 0, NULL);
+        return ft_condlock_call(self, FT_ENTER_METHOD, NULL, 0, NULL);
     }
 }
 
@@ -136,7 +135,7 @@ condition_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     case RLOCK:
         return ft_none(ft_rlock_give(self->lock));
     default:
-        return ft_condlock_call(self, "__exit__", args, nargs, NULL);
+        return ft_condlock_call(self, FT_EXIT_METHOD, args, nargs, NULL);
     }
 }
 
@@ -145,7 +144,7 @@ condition_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), "acquire", args, nargs, kwnames);
+    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), FT_ACQUIRE_METHOD, args, nargs, kwnames);
 }
 
 static PyObject *
@@ -153,7 +152,7 @@ condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), "release", args, nargs, kwnames);
+    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), FT_RELEASE_METHOD, args, nargs, kwnames);
 }
 
 static PyObject *
@@ -180,7 +179,7 @@ static PyObject *
 condition_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     atomic_store(&SELF(op)->condition.word, 0);
-    return ft_condlock_call(SELF(op), "_at_fork_reinit", NULL, 0, NULL);
+    return ft_condlock_call(SELF(op), FT_AT_FORK_REINIT_METHOD, NULL, 0, NULL);
 }
 
 static PyObject *

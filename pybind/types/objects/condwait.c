@@ -187,7 +187,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 static int
 wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
 {
-    struct saved saved = {0, NULL};
+    struct saved saved = {0, NULL, NULL};
     int failed = 0;
     struct ft_record record;
     if (ft_self_prepare_wait(thread) < 0) {

@@ -15,7 +15,36 @@ ft_state_of(PyTypeObject *type)
     return m == NULL ? NULL : PyModule_GetState(m);
 }
 
+PyObject *
+ft_method_name(PyObject *op, enum ft_method method)
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL : state->methods[method];
+}
+
 /* ---- making the module ---- */
+
+static const char *const method_names[] = {
+    [FT_ACQUIRE_METHOD] = "acquire",
+    [FT_RELEASE_METHOD] = "release",
+    [FT_ENTER_METHOD] = "__enter__",
+    [FT_EXIT_METHOD] = "__exit__",
+    [FT_RELEASE_SAVE_METHOD] = "_release_save",
+    [FT_ACQUIRE_RESTORE_METHOD] = "_acquire_restore",
+    [FT_IS_OWNED_METHOD] = "_is_owned",
+    [FT_AT_FORK_REINIT_METHOD] = "_at_fork_reinit",
+};
+
+static int
+name_methods(struct ft_module_state *state)
+{
+    for (int i = 0; i < FT_METHOD_COUNT; i++) {
+        if ((state->methods[i] = PyUnicode_InternFromString(method_names[i])) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
 
 /* Borrowed from the module. */
 static PyTypeObject *
@@ -60,7 +89,7 @@ locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
     PyTypeObject *semaphore;
-    if (ft_process_init() < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
+    if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
         || PyModule_AddFunctions(m, ft_record_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
         || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
@@ -102,6 +131,9 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->rlock);
     Py_CLEAR(state->condition);
     Py_CLEAR(state->no_side);
+    for (int i = 0; i < FT_METHOD_COUNT; i++) {
+        Py_CLEAR(state->methods[i]);
+    }
     return 0;
 }
 

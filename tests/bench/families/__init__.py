@@ -20,6 +20,7 @@ NAMES = (
     "queues",
     "recording",
     "sweep",
+    "programs",
 )
 
 
