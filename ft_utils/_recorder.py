@@ -56,7 +56,7 @@ def stop() -> dict[str, Any]:
         "rate": rate,
         "minimum_ns": minimum,
         "dropped": {"stacks": no_stack, "samples": nothing},
-        "locks": [lock(word - _locks.WORD_OFFSET, kind) for word, kind in locks],
+        "locks": [lock(word - _locks.WORD_OFFSET, *known) for word, *known in locks],
         "samples": made_of(samples, named(threads), [frames.numbers(stack) for stack in stacks]),
         "frames": frames.listed,
     }
@@ -77,8 +77,12 @@ def text(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def lock(address: int, kind: str) -> dict[str, Any]:
-    return {"id": address, "kind": kind, "name": f"{address:#x}"}
+def lock(address: int, kind: str, name: str, named: bool) -> dict[str, Any]:
+    """A lock goes by its name; without one by the line that made it, if that was while it was recorded."""
+    if not named and name:
+        place, _, _ = name.rpartition(" in ")  # "/srv/store.py:12 in Store.__init__"
+        name = place.rpartition("/")[2]
+    return {"id": address, "kind": kind, "name": name or f"{address:#x}"}
 
 
 def named(threads: "list[tuple[int, str]]") -> list[str]:

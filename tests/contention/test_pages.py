@@ -53,7 +53,7 @@ def test_flame_graph_shows_functions_places_and_times(browser: Browser, page: st
         assert f"{line['function']} {PROGRAM.name}:{line['line']} " in shown
         title = browser.evaluate(box(line["function"]) + ".title")
         assert f"{PROGRAM}:{line['line']}" in title and f"{line['count']} contentions" in title
-    assert "IntervalLock 0x" in shown
+    assert f"IntervalLock {PROGRAM.name}:" in shown
     assert " waited for locks in " in shown and "sampled in time" in shown
 
 

@@ -1,6 +1,7 @@
 """The record of where threads wait: whose stack, which lock, how long, and what is left when it is over."""
 
 import _thread
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -241,9 +242,33 @@ def test_cede_charges_the_holder_and_makes_it_wait(puppet: Puppet) -> None:
     assert count(profile.of(lock, role="holder", thread=me)) == count(profile.of(lock, role="waiter", thread=me)) == 1
 
 
+def test_what_a_lock_is_called(puppet: Puppet) -> None:
+    """By its name; else by the line that made it, if that was noted: while something is recorded. Else by its address."""
+    before, named = ft.IntervalLock(), ft.RLock(name="the till")
+    _recorder.start()
+    after, given = ft.IntervalLock(), ft.ReaderWriterLock(name="prices")
+    line = sys._getframe().f_lineno - 1
+    for lock in before, named, after, ft.RWWriteContext(given):
+        with lock:
+            assert puppet.run(lock.acquire, True, 0.0001) is False
+    profile = stop()
+    later = ft.IntervalLock()
+    with later:
+        _recorder.start()
+        assert puppet.run(later.acquire, True, 0.0001) is False
+    called = {lock["id"]: lock["name"] for lock in profile.locks + stop().locks}
+    assert called == {
+        id(before): f"{id(before):#x}",
+        id(named): "the till",
+        id(after): f"test_recorder.py:{line}",
+        id(given): "prices",
+        id(later): f"{id(later):#x}",
+    }
+
+
 def test_names_of_any_characters_and_length(puppet: Puppet) -> None:
     kind = type("Schloß" * 20, (ft.IntervalLock,), {})
-    lock = kind()
+    lock = kind(name="\U0001f512" * 100)
     lock.lock()
     name = "x" + "Fäden" * 30
     _recorder.start()
@@ -256,6 +281,7 @@ def test_names_of_any_characters_and_length(puppet: Puppet) -> None:
     assert len(first["thread"]) > 50 and name.startswith(first["thread"])
     assert second["thread"] == ""  # it is no text, and the thread has ended
     assert kind.__name__.startswith(first["lock"]["kind"]) and len(first["lock"]["kind"]) > 50
+    assert lock.name.startswith(first["lock"]["name"]) and len(first["lock"]["name"]) > 25
 
 
 class Sub(ft.BoundedSemaphore):

@@ -245,11 +245,13 @@ ft_record_gone_slow(const void *lock)
 
 /* ---- on and off ---- */
 
-/* Go has to know, for what it tells of the holders. Under the registry's lock. */
+/* Go has to know, for what it tells of the holders. Locks that are made meanwhile note the line
+ * that made them. Under the registry's lock. */
 static void
 set_table(struct ft_table *table)
 {
     atomic_store(&ft_recording, table);
+    atomic_store(&ft_names_sites, table != NULL);
     const struct ft_golib *go = ft_golib();
     if (go != NULL) {
         go->ft_profile(table != NULL);
@@ -348,6 +350,7 @@ void
 ft_record_after_fork(void)
 {
     atomic_store(&ft_recording, NULL);
+    atomic_store(&ft_names_sites, false);
     if (ft_current != NULL) {
         atomic_store(&ft_current->records, 0);
         for (struct ft_record *r = ft_current->recorded; r != NULL; r = r->below) {

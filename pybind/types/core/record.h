@@ -137,7 +137,8 @@ extern const char *(*ft_record_kind)(const void *lock);
 int ft_record_start(uint64_t rate, int64_t minimum, uint32_t room);
 
 /* Stops, and returns what was recorded: a tuple
- *   locks    [(address of the word, type), ...]
+ *   locks    [(address of the word, type, name, is it one?), ...]; if it is not, it is the line
+ *            that made the lock, or "" where that is not known either
  *   threads  [(ident, name or ""), ...]
  *   stacks   [[(code object, line), ...], ...], the innermost first
  *   samples  [(holder?, side, lock, thread, stack or -1, ns, longest ns, histogram), ...]

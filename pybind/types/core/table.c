@@ -182,12 +182,17 @@ ft_table_lock(struct ft_table *table, const void *word)
         return lock;
     }
     const char *kind = ft_record_kind(word);
+    char name[FT_MADE_SHOWN];
+    _Static_assert(FT_NAME_SHOWN <= FT_MADE_SHOWN, "one of the two fits");
+    bool named = ft_names_of(word, name) || (ft_names_made(word, name), false);
     pthread_mutex_lock(&table->adding);
     lock = ft_table_find_lock(table, word);
     if (lock == NULL && (lock = map_room(&table->locks, MIX_POINTER(0, word), sizeof *lock)) != NULL) {
         lock->word = word;
         lock->number = table->locks.n;
+        lock->named = named;
         strncpy(lock->kind, kind, sizeof lock->kind - 1);
+        memcpy(lock->name, name, sizeof lock->name);
         map_add(&table->locks, &lock->item);
     }
     pthread_mutex_unlock(&table->adding);

@@ -2,6 +2,7 @@
 #ifndef FT_TABLE_H
 #define FT_TABLE_H
 
+#include "core/names.h"
 #include "core/record.h"
 #include "platform/frames.h"
 
@@ -41,7 +42,9 @@ struct ft_known_lock {
     const void *word;
     _Atomic(bool) gone;
     uint32_t number;
+    bool named;                /* the name is its own, and not that of the line that made it */
     char kind[64];
+    char name[FT_MADE_SHOWN]; /* "": neither is known */
 };
 
 struct ft_known_thread {

@@ -39,8 +39,13 @@ static PyObject *
 lock_object(const struct ft_item *item)
 {
     const struct ft_known_lock *lock = (const struct ft_known_lock *)item;
-    PyObject *kind = text_of(lock->kind);
-    return kind == NULL ? NULL : Py_BuildValue("(NN)", PyLong_FromVoidPtr((void *)lock->word), kind);
+    PyObject *kind = text_of(lock->kind), *name = kind == NULL ? NULL : text_of(lock->name);
+    if (name == NULL) {
+        Py_XDECREF(kind);
+        return NULL;
+    }
+    return Py_BuildValue("(NNNO)", PyLong_FromVoidPtr((void *)lock->word), kind, name,
+                         lock->named ? Py_True : Py_False);
 }
 
 static uint32_t

@@ -2,6 +2,7 @@
 #include "core/fallback.h"
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/types.h"
 #include "platform/clock.h"
 
@@ -279,15 +280,18 @@ parse_interval(PyObject *value, int64_t *ns)
 static int
 interval_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"interval", NULL};
-    PyObject *value = NULL;
+    static char *names[] = {"interval", "name", NULL};
+    PyObject *value = NULL, *name = NULL;
     int64_t ns = FT_DEFAULT_INTERVAL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:IntervalLock", names, &value)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:IntervalLock", names, &value, &name)
         || (value != NULL && parse_interval(value, &ns) < 0)) {
         return -1;
     }
     if (atomic_load(&ft_word_of(op)->word) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "cannot initialize an IntervalLock that is in use");
+        return -1;
+    }
+    if (ft_name_init(op, name) < 0) {
         return -1;
     }
     ft_word_of(op)->interval = ns;
@@ -298,7 +302,7 @@ interval_init(PyObject *op, PyObject *args, PyObject *kwargs)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(interval_doc,
-"IntervalLock(interval=0.005)\n--\n\n"
+"IntervalLock(interval=0.005, *, name=None)\n--\n\n"
 "A mutual exclusion lock that is handed over fairly.\n"
 "\n"
 "interval is in seconds, finite and at least 0 (ValueError, TypeError). A release may\n"
@@ -307,7 +311,7 @@ PyDoc_STRVAR(interval_doc,
 "those that wait, though not cut below 2 ms. Then the lock is handed to it. So no\n"
 "thread starves, and interval=0 is strict first come, first served. A timeout that is\n"
 "shorter than a turn means only a few tries when another thread is at the lock all the\n"
-"time.\n"
+"time. name is what reports call the lock: a str or None (TypeError).\n"
 "\n"
 "The thread that took the lock releases it. What it wrote before is seen by the thread\n"
 "that takes the lock next. A blocked call on the main thread answers Ctrl-C.\n"
@@ -348,6 +352,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     FT_GETTER("interval", interval_get_interval, "The interval in seconds."),
+    FT_NAME_GETSET,
     {0},
 };
 

@@ -3,6 +3,7 @@
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
+#include "core/names.h"
 #include "core/record.h"
 #include "core/wait.h"
 
@@ -31,6 +32,7 @@ ft_object_free(PyObject *op)
     if (((struct ft_object_head *)op)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
+    ft_names_end((const char *)op + FT_WORD_OFFSET);
     type->tp_free(op);
     Py_DECREF(type);
 }

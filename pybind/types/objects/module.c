@@ -90,7 +90,7 @@ locks_exec(PyObject *m)
     struct ft_module_state *state = PyModule_GetState(m);
     PyTypeObject *semaphore;
     if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
-        || PyModule_AddFunctions(m, ft_record_functions) < 0
+        || PyModule_AddFunctions(m, ft_record_functions) < 0 || PyModule_AddFunctions(m, ft_naming_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
         || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
         || (state->no_side = ft_rw_no_side()) == NULL

@@ -4,6 +4,7 @@
 
 #include "core/dump.h"
 #include "core/golib.h"
+#include "core/names.h"
 #include "core/record.h"
 #include "locks/exclusive.h"
 #include "objects/lockobj.h"
@@ -69,6 +70,7 @@ after_fork_in_child(void)
     ft_record_after_fork();
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_names_after_fork_in_child();
     ft_dump_after_fork();
 }
 
@@ -77,11 +79,13 @@ before_fork(void)
 {
     ft_golib_before_fork();
     ft_registry_lock();
+    ft_names_before_fork();
 }
 
 static void
 after_fork_in_parent(void)
 {
+    ft_names_after_fork_in_parent();
     ft_registry_unlock();
     ft_golib_after_fork_in_parent();
 }

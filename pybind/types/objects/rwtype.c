@@ -2,6 +2,7 @@
 #include "objects/rwtype.h"
 
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/types.h"
 
 FT_ASSERT_WORD(ReaderWriterLock, rw.lock.word);
@@ -138,10 +139,10 @@ rw_repr(PyObject *op)
 }
 
 static int
-rw_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+rw_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, ":ReaderWriterLock", names) ? 0 : -1;
+    PyObject *name;
+    return ft_name_alone(args, kwargs, "|$O:ReaderWriterLock", &name) < 0 ? -1 : ft_name_init(op, name);
 }
 
 void
@@ -154,7 +155,7 @@ ft_rw_dealloc(PyObject *op)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(rw_doc,
-"ReaderWriterLock()\n--\n\n"
+"ReaderWriterLock(*, name=None)\n--\n\n"
 "A lock for many readers or one writer.\n"
 "\n"
 "A waiting writer keeps new readers out; a thread that reads may read again all the\n"
@@ -162,7 +163,8 @@ PyDoc_STRVAR(rw_doc,
 "has been that for 5 ms (less where many wait); readers that have waited for 5 ms when\n"
 "writers go ahead of them once more go in after that. So neither side starves. Each\n"
 "thread releases what it took. What a writer wrote is seen by all that take the lock\n"
-"after it. A blocked call on the main thread answers Ctrl-C.\n"
+"after it. A blocked call on the main thread answers Ctrl-C. name is what reports call\n"
+"the lock: a str or None (TypeError).\n"
 "\n"
 "Readers that meet no writer write to no shared memory (BRAVO, Dice and Kogan, USENIX\n"
 "ATC 2019); writers and readers alternate as in phase-fair locks (Brandenburg and\n"
@@ -212,6 +214,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     FT_GETTER("__enter__", rw_get_enter, "Always TypeError, naming RWReadContext and RWWriteContext."),
+    FT_NAME_GETSET,
     {0},
 };
 
