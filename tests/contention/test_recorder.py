@@ -243,7 +243,7 @@ def test_cede_charges_the_holder_and_makes_it_wait(puppet: Puppet) -> None:
 
 
 def test_what_a_lock_is_called(puppet: Puppet) -> None:
-    """By its name; else by the line that made it, if that was noted: while something is recorded. Else by its address."""
+    """By its name; without one by the line that made it, if it was made while something was recorded."""
     before, named = ft.IntervalLock(), ft.RLock(name="the till")
     _recorder.start()
     after, given = ft.IntervalLock(), ft.ReaderWriterLock(name="prices")
