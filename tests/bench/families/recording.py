@@ -12,8 +12,8 @@ from ..model import CONTROL, OURS, Case, Mark, Measure, Row, Settings
 from .contended import SECTIONS, codes
 from .locks import bound, methods
 
-DEPTHS = (3, 10, 50)
-"""Python frames below one wait; a thread's first line is at the third or fourth."""
+DEPTHS = (10, 50)
+"""Python frames of one wait, at least."""
 
 
 def cases(libraries: Libraries, settings: Settings) -> list[Case]:
@@ -65,9 +65,10 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
 def one_wait(lock: Any, depth: int, settings: Settings) -> Measure:
     """A thread waits for its own Lock, with no time to wait: nearly all of it is the slow path."""
     lock.acquire()
+    lock.acquire(timeout=1e-9)  # the first loads Go
     measure = per_statement(Code({"lock": lock}, "lock.acquire(timeout=1e-9)"), settings.quick)
 
     def below(frames: int) -> tuple[float | None, ...]:
         return measure() if frames == 0 else below(frames - 1)
 
-    return lambda: below(depth - 3)
+    return lambda: below(depth)
