@@ -121,9 +121,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, store in ("before", Store(texts)), ("after", MendedStore(texts)):
+        for name, made in ("before", Store), ("after", MendedStore):
             with contention.profile(folder / f"{name}.pb.gz"):
-                seconds[name] = work(store, options.threads, options.searches)
+                seconds[name] = work(made(texts), options.threads, options.searches)
             print(f"--- {name}: {seconds[name]:.2f} s")
             tables(folder / f"{name}.pb.gz")
     build = "3.13t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "3.13"
