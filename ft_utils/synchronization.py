@@ -28,6 +28,7 @@ __all__ = [
     "Condition",
     "DeadlockError",  # noqa: F822
     "Event",
+    "Holder",  # noqa: F822
     "IntervalLock",
     "Lock",
     "RLock",
@@ -36,6 +37,8 @@ __all__ = [
     "RWWriteContext",
     "ReaderWriterLock",
     "Semaphore",
+    "Stats",  # noqa: F822
+    "Wait",  # noqa: F822
     "snapshot",
     "stats",
 ]
@@ -43,20 +46,22 @@ __all__ = [
 RWLock = ReaderWriterLock
 
 
+# What is imported when somebody asks for it: their modules take milliseconds. BrokenBarrierError
+# is threading's own, so that one except clause serves both.
+_LATE = {
+    "BrokenBarrierError": "threading",
+    "DeadlockError": "ft_utils._deadlock",
+    "Holder": "ft_utils._report",
+    "Stats": "ft_utils._report",
+    "Wait": "ft_utils._report",
+}
+
+
 def __getattr__(name):
-    # The exception is threading's own, so that one except clause serves both. Its module takes
-    # milliseconds to import, so that waits until somebody asks.
-    if name == "DeadlockError":
-        from ft_utils._deadlock import DeadlockError
-
-        globals()[name] = DeadlockError
-        return DeadlockError
-    if name == "BrokenBarrierError":
-        from threading import BrokenBarrierError
-
-        globals()[name] = BrokenBarrierError
-        return BrokenBarrierError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(__import__(_LATE[name], fromlist=[name]), name)
+    return found
 
 
 def stats():
@@ -73,7 +78,8 @@ def stats():
 
 
 def snapshot():
-    """Return the threads that wait for a lock now, as a list of Wait.
+    """Return the threads that wait for a lock now, as a list of Wait: who for what, for how many
+    seconds, and who holds it.
 
     Those of one side of one lock stand in the order in which they will be served. The list is put
     together lock by lock: it is not one moment's. Empty in a forked child. ImportError as for stats().

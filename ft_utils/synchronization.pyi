@@ -6,7 +6,9 @@ from typing import Any, Literal, Never, Protocol, Self, SupportsFloat, SupportsI
 from typing_extensions import disjoint_base
 
 from ft_utils._deadlock import DeadlockError as DeadlockError
-from ft_utils._report import Stats, Wait
+from ft_utils._report import Holder as Holder
+from ft_utils._report import Stats as Stats
+from ft_utils._report import Wait as Wait
 
 __all__ = [
     "Barrier",
@@ -15,6 +17,7 @@ __all__ = [
     "Condition",
     "DeadlockError",
     "Event",
+    "Holder",
     "IntervalLock",
     "Lock",
     "RLock",
@@ -23,6 +26,8 @@ __all__ = [
     "RWWriteContext",
     "ReaderWriterLock",
     "Semaphore",
+    "Stats",
+    "Wait",
     "snapshot",
     "stats",
 ]

@@ -20,7 +20,8 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
 OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}
+REPORTS = {"Holder", "Stats", "Wait"}
+NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
 def tasks():

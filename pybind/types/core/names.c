@@ -330,6 +330,14 @@ goes_on(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
+/* What would break a line, end a C string, or is no UTF-8: lone surrogates. */
+static inline bool
+unprintable(const char *c, size_t left)
+{
+    unsigned char first = (unsigned char)c[0];
+    return first < ' ' || first == 0x7f || (first == 0xed && left > 1 && (unsigned char)c[1] >= 0xa0);
+}
+
 static void
 show(char *shown, size_t room, const char *text, size_t size)
 {
@@ -337,8 +345,17 @@ show(char *shown, size_t room, const char *text, size_t size)
         for (size = room - 1; size > 0 && goes_on(text[size]); size--) {
         }
     }
-    memcpy(shown, text, size);
-    shown[size] = '\0';
+    for (size_t i = 0; i < size; i++) {
+        if (!unprintable(text + i, size - i)) {
+            *shown++ = text[i];
+            continue;
+        }
+        *shown++ = '?';
+        while (i + 1 < size && goes_on(text[i + 1])) {
+            i++;
+        }
+    }
+    *shown = '\0';
 }
 
 bool

@@ -54,7 +54,8 @@ PyObject *ft_names_get(const void *word);
 #define FT_MADE_SHOWN 256
 
 /* Copies the beginning of the name, or the end of where the lock was made ("file.py:12 in
- * function"), cut between two characters. False, and the empty string, when it is not known. */
+ * function"), cut between two characters: UTF-8 in which a "?" stands for what cannot be
+ * printed in a line. False, and the empty string, when it is not known. */
 bool ft_names_of(const void *word, char shown[FT_NAME_SHOWN]);
 bool ft_names_made(const void *word, char shown[FT_MADE_SHOWN]);
 

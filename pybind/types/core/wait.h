@@ -50,7 +50,7 @@ struct ft_wait_ops {
     bool (*taken)(void *lock);
     const char *what; /* the type, and the side where it has two */
     /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
-     * not moved there, or others may release that lock. */
+     * not moved there. */
     const struct ft_wait_ops *moves_to;
 };
 

@@ -207,7 +207,12 @@ condition_repr(PyObject *op)
     if (self->lock == NULL) {
         return PyUnicode_FromFormat("<%s without a lock at %p>", ft_type_name(op), op);
     }
-    return PyUnicode_FromFormat("<%s(%S, %lld)>", ft_type_name(op), self->lock, ft_condition_waiting(op));
+    PyObject *named = ft_named(op, ft_type_name(op), "");
+    PyObject *text = named == NULL ? NULL
+                                   : PyUnicode_FromFormat("<%U(%S, %lld)>", named, self->lock,
+                                                          ft_condition_waiting(op));
+    Py_XDECREF(named);
+    return text;
 }
 
 /* ---- making ---- */

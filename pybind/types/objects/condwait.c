@@ -20,7 +20,7 @@
 
 static const struct ft_wait_ops ops_with[] = {
     [FOREIGN] = OPS(NULL),
-    [LOCK] = OPS(NULL),
+    [LOCK] = OPS(&ft_anybodys_ops),
     [RLOCK] = OPS(&ft_rlock_ops),
     [INTERVAL] = OPS(&ft_exclusive_ops),
 };

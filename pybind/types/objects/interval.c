@@ -234,12 +234,11 @@ static PyObject *
 interval_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = ft_type_name(op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return ft_repr_owned(op, PyUnicode_FromFormat("%s locked", name), s, "",
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "%U locked", named, s, "", ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
 static PyObject *

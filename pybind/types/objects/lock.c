@@ -71,12 +71,11 @@ static PyObject *
 lock_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = Py_TYPE(op)->tp_name;
+    PyObject *named = ft_named(op, Py_TYPE(op)->tp_name, " object");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<unlocked %s object at %p>", name, op);
+        return ft_repr_free(op, "<unlocked %U at %p>", named);
     }
-    return ft_repr_owned(op, PyUnicode_FromFormat("locked %s object", name), s, "",
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "locked %U", named, s, "", ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
 static int

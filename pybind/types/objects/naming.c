@@ -53,19 +53,6 @@ PyGetSetDef ft_name_getset[] = {
     {0},
 };
 
-PyObject *
-ft_named(PyObject *op, const char *text)
-{
-    PyObject *name = ft_names_get(ft_word_address(op));
-    if (name == NULL) {
-        return NULL;
-    }
-    PyObject *named =
-        name == Py_None ? PyUnicode_FromString(text) : PyUnicode_FromFormat("%s %R", text, name);
-    Py_DECREF(name);
-    return named;
-}
-
 /* ---- for reports: functions of ft_utils._locks ---- */
 
 static PyObject *

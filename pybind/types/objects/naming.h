@@ -1,17 +1,9 @@
-/* The argument `name` of the constructors, the attribute, and the name in a repr. The names
- * themselves: core/names.h. */
+/* The argument `name` of the constructors, and the attribute. The names themselves: core/names.h. */
 #ifndef FT_NAMING_H
 #define FT_NAMING_H
 
 #include "core/names.h"
 #include "objects/lockobj.h"
-
-/* The word of an object, by which the table knows it. */
-static inline const void *
-ft_word_address(PyObject *op)
-{
-    return (const char *)op + FT_WORD_OFFSET;
-}
 
 /* __init__ with a name that was given, or NULL. Every __init__ that succeeds calls one of the
  * two, so that one without a name takes an old name away. -1 with TypeError or MemoryError
@@ -41,8 +33,5 @@ int ft_name_set(PyObject *op, PyObject *given, void *closure);
 
 /* The getset of a type that has no other. */
 extern PyGetSetDef ft_name_getset[];
-
-/* "text" or "text 'name'" as a new str. NULL with an exception set. */
-PyObject *ft_named(PyObject *op, const char *text);
 
 #endif

@@ -133,14 +133,13 @@ static PyObject *
 rlock_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = Py_TYPE(op)->tp_name;
+    PyObject *named = ft_named(op, Py_TYPE(op)->tp_name, " object");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<unlocked %s object owner=0 count=0 at %p>", name, op);
+        return ft_repr_free(op, "<unlocked %U owner=0 count=0 at %p>", named);
     }
     char count[32];
     PyOS_snprintf(count, sizeof count, " count=%lu", count_of(op) + 1);
-    return ft_repr_owned(op, PyUnicode_FromFormat("locked %s object", name), s, count,
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "locked %U", named, s, count, ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
 /* The name apart, any arguments are taken, as threading.RLock takes them. */

@@ -125,17 +125,19 @@ static PyObject *
 rw_repr(PyObject *op)
 {
     struct ft_rw *rw = RW(op);
-    const char *name = ft_type_name(op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
     uint64_t s = ft_rw_load(rw);
     long long waiting = ft_waiting_for(&rw->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&rw->lock, FT_KIND_SHARED);
     if ((s & FT_RW_WRITER) != 0) {
-        return ft_repr_owned(op, PyUnicode_FromFormat("%s write-locked", name), s, "", waiting);
+        return ft_repr_owned(op, "%U write-locked", named, s, "", waiting);
     }
     long long readers = ft_rw_readers(rw);
     if (readers == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return PyUnicode_FromFormat("<%s read-locked readers=%lld waiters=%lld at %p>", name, readers, waiting, op);
+    char state[96];
+    PyOS_snprintf(state, sizeof state, "<%%U read-locked readers=%lld waiters=%lld at %%p>", readers, waiting);
+    return ft_repr_free(op, state, named);
 }
 
 static int

@@ -63,20 +63,23 @@ take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
     }
 }
 
-static const struct ft_wait_ops ops = {
-    .try = try,
-    .fallback_try = try,
-    .owned = never_owned,
-    .take_back = take_back,
-    .contend = offsetof(struct ft_golib, ft_semaphore_contend),
-    .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw),
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_SEMAPHORE_PARKED,
-    .spins = true,
-    .handed = true,
-    .side = FT_SIDE_WAIT,
-    .what = "Semaphore",
-};
+#define OPS(what_)                                                    \
+    {                                                                 \
+        .try = try,                                                   \
+        .fallback_try = try,                                          \
+        .owned = never_owned,                                         \
+        .take_back = take_back,                                       \
+        .contend = offsetof(struct ft_golib, ft_semaphore_contend),   \
+        .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw), \
+        .kind = FT_KIND_EXCLUSIVE,                                    \
+        .flags = FT_SEMAPHORE_PARKED,                                 \
+        .spins = true,                                                \
+        .handed = true,                                               \
+        .side = FT_SIDE_WAIT,                                         \
+        .what = (what_),                                              \
+    }
+
+static const struct ft_wait_ops plain_ops = OPS("Semaphore"), bounded_ops = OPS("BoundedSemaphore");
 
 static inline bool
 is_odd(Semaphore *self)
@@ -94,7 +97,8 @@ take_slow(Semaphore *self, bool blocking, PyObject *timeout)
     if (!blocking) {
         return FT_TIMED_OUT;
     }
-    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(&ops, &self->permits, timeout);
+    const struct ft_wait_ops *ops = most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
+    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops, &self->permits, timeout);
 }
 
 static inline int
