@@ -85,7 +85,7 @@ def lock(address: int, kind: str, name: str, named: bool) -> dict[str, Any]:
     return {"id": address, "kind": kind, "name": name or f"{address:#x}"}
 
 
-def named(threads: "list[tuple[int, str]]") -> list[str]:
+def named(threads: "tuple[tuple[int, str], ...]") -> list[str]:
     """The names of threads; those that had none when they were recorded have it now, if they live."""
     known = _deadlock.names()
     return [text(name or known.get(ident, "")) for ident, name in threads]
@@ -98,7 +98,7 @@ class Frames:
         self.listed: list[dict[str, Any]] = []
         self._numbers: dict[tuple[int, int], int] = {}
 
-    def numbers(self, stack: "list[tuple[CodeType, int]]") -> list[int]:
+    def numbers(self, stack: "tuple[tuple[CodeType, int], ...]") -> list[int]:
         return [self._number(code, max(line, 0)) for code, line in stack]
 
     def _number(self, code: CodeType, line: int) -> int:
@@ -126,7 +126,7 @@ def made_of(samples: "list[tuple[Any, ...]]", threads: list[str], stacks: list[l
             "count": sum(histogram),
             "ns": ns,
             "max_ns": longest,
-            "histogram": histogram,
+            "histogram": list(histogram),
             "stack": [] if stack < 0 else stacks[stack],
         }
         for holder, side, number, thread, stack, ns, longest, histogram in samples

@@ -103,14 +103,17 @@ def test_threads_that_outlive_main(tmp_path: Path) -> None:
         """
 import threading, time
 from concurrent.futures import ThreadPoolExecutor
-from ft_utils.synchronization import IntervalLock
+from ft_utils.synchronization import IntervalLock, snapshot
 lock = IntervalLock()
+held = threading.Event()
 def late():
-    time.sleep(0.2)
+    threading.main_thread().join()
     with lock:
-        time.sleep(0.1)
+        held.set()
+        while not any(wait.lock == id(lock) for wait in snapshot()):
+            time.sleep(0.001)  # that a thread waits is no event
 def later():
-    time.sleep(0.25)
+    held.wait()
     with lock:
         pass
 threading.Thread(target=late).start()

@@ -136,11 +136,11 @@ extern const char *(*ft_record_kind)(const void *lock);
  * there is room for. -1 with an exception set. */
 int ft_record_start(uint64_t rate, int64_t minimum, uint32_t room);
 
-/* Stops, and returns what was recorded: a tuple
- *   locks    [(address of the word, type, name, is it one?), ...]; if it is not, it is the line
+/* Stops, and returns what was recorded: a tuple of tuples, and of a list of samples
+ *   locks    ((address of the word, type, name, is it one?), ...); if it is not, it is the line
  *            that made the lock, or "" where that is not known either
- *   threads  [(ident, name or ""), ...]
- *   stacks   [[(code object, line), ...], ...], the innermost first
+ *   threads  ((ident, name or ""), ...)
+ *   stacks   (((code object, line), ...), ...), the innermost first
  *   samples  [(holder?, side, lock, thread, stack or -1, ns, longest ns, histogram), ...]
  *   dropped  contentions without room for their stack, and without any
  * NULL with an exception set. */

@@ -4,22 +4,25 @@
 typedef PyObject *object_of(const struct ft_item *item);
 typedef uint32_t number_of(const struct ft_item *item);
 
-/* A list of what a map holds, in the order of its numbers. */
+/* Tuples: CPython 3.13t frees what it should not when there is no memory for the items of a new
+ * list. */
+
+/* What a map holds, in the order of its numbers. */
 static PyObject *
-list_of(const struct ft_map *map, number_of *number, object_of *object)
+all_of(const struct ft_map *map, number_of *number, object_of *object)
 {
-    PyObject *list = PyList_New(map->n);
-    for (uint64_t i = 0; list != NULL && i <= map->mask; i++) {
+    PyObject *all = PyTuple_New(map->n);
+    for (uint64_t i = 0; all != NULL && i <= map->mask; i++) {
         const struct ft_item *item = map->slots[i];
         PyObject *o = item == NULL ? NULL : object(item);
         if (item != NULL && o == NULL) {
-            Py_CLEAR(list);
+            Py_CLEAR(all);
         }
         else if (item != NULL) {
-            PyList_SET_ITEM(list, number(item), o);
+            PyTuple_SET_ITEM(all, number(item), o);
         }
     }
-    return list;
+    return all;
 }
 
 /* A copy may end in the middle of a character. */
@@ -72,19 +75,19 @@ static PyObject *
 stack_object(const struct ft_item *item)
 {
     const struct ft_stack *stack = (const struct ft_stack *)item;
-    PyObject *list = PyList_New(stack->n);
-    for (uint32_t i = 0; list != NULL && i < stack->n; i++) {
+    PyObject *lines = PyTuple_New(stack->n);
+    for (uint32_t i = 0; lines != NULL && i < stack->n; i++) {
         const struct ft_frame *frame = &stack->frames[i];
         int line = PyCode_Addr2Line((PyCodeObject *)frame->code, (int)frame->offset);
         PyObject *pair = Py_BuildValue("(Oi)", frame->code, line);
         if (pair == NULL) {
-            Py_CLEAR(list);
+            Py_CLEAR(lines);
         }
         else {
-            PyList_SET_ITEM(list, i, pair);
+            PyTuple_SET_ITEM(lines, i, pair);
         }
     }
-    return list;
+    return lines;
 }
 
 static PyObject *
@@ -94,17 +97,17 @@ histogram(const struct ft_entry *entry)
     while (n > 0 && entry->lengths[n - 1] == 0) {
         n--;
     }
-    PyObject *list = PyList_New(n);
-    for (int i = 0; list != NULL && i < n; i++) {
+    PyObject *lengths = PyTuple_New(n);
+    for (int i = 0; lengths != NULL && i < n; i++) {
         PyObject *count = PyLong_FromUnsignedLongLong(entry->lengths[i]);
         if (count == NULL) {
-            Py_CLEAR(list);
+            Py_CLEAR(lengths);
         }
         else {
-            PyList_SET_ITEM(list, i, count);
+            PyTuple_SET_ITEM(lengths, i, count);
         }
     }
-    return list;
+    return lengths;
 }
 
 static PyObject *
@@ -147,9 +150,9 @@ PyObject *
 ft_table_report(struct ft_table *table)
 {
     uint64_t without_stack = 0;
-    PyObject *locks = list_of(&table->locks, lock_number, lock_object);
-    PyObject *threads = locks == NULL ? NULL : list_of(&table->threads, thread_number, thread_object);
-    PyObject *stacks = threads == NULL ? NULL : list_of(&table->stacks, stack_number, stack_object);
+    PyObject *locks = all_of(&table->locks, lock_number, lock_object);
+    PyObject *threads = locks == NULL ? NULL : all_of(&table->threads, thread_number, thread_object);
+    PyObject *stacks = threads == NULL ? NULL : all_of(&table->stacks, stack_number, stack_object);
     PyObject *samples = stacks == NULL ? NULL : samples_of(&table->entries, &without_stack);
     PyObject *report = samples == NULL
                            ? NULL
