@@ -7,6 +7,7 @@
 #define FT_WAITLOOP_H
 
 #include "core/golib.h"
+#include "core/record.h"
 #include "core/thread.h"
 
 /* A point of CLOCK_MONOTONIC in nanoseconds, or: */
