@@ -52,6 +52,7 @@ struct ft_waiting {
     bool handed;
     int64_t stuck_after; /* nanoseconds; 0: never */
     uint64_t began;      /* ft_ticks(): see ft_wait_begin */
+    uint64_t number;     /* what the waiter's number is to be: permits */
     int end;             /* the hooks' own, or: */
 };
 

@@ -5,7 +5,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/patchable.h"
-#include "objects/types.h"
+#include "objects/within.h"
 
 FT_ASSERT_WORD(Condition, condition.word);
 
@@ -123,7 +123,7 @@ condition_enter(PyObject *op, PyObject *Py_UNUSED(unused))
     case RLOCK:
         return ft_rlock_take(self->lock, FT_FOREVER) > 0 ? Py_True : NULL;
     default:
-        return ft_condlock_call(self, "__enter__", NULL, 0, NULL);
+        return ft_condlock_call(self, FT_ENTER_METHOD, NULL, 0, NULL);
     }
 }
 
@@ -137,7 +137,7 @@ condition_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     case RLOCK:
         return ft_none(ft_rlock_give(self->lock));
     default:
-        return ft_condlock_call(self, "__exit__", args, nargs, NULL);
+        return ft_condlock_call(self, FT_EXIT_METHOD, args, nargs, NULL);
     }
 }
 
@@ -146,7 +146,7 @@ condition_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), "acquire", args, nargs, kwnames);
+    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), FT_ACQUIRE_METHOD, args, nargs, kwnames);
 }
 
 static PyObject *
@@ -154,8 +154,10 @@ condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), "release", args, nargs, kwnames);
+    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), FT_RELEASE_METHOD, args, nargs, kwnames);
 }
+
+FT_WITHIN_METHOD(condition_within, ft_condlock_take_within, ft_condlock_exit_within)
 
 static PyObject *
 condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
@@ -181,7 +183,7 @@ static PyObject *
 condition_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     atomic_store(&SELF(op)->condition.word, 0);
-    return ft_condlock_call(SELF(op), "_at_fork_reinit", NULL, 0, NULL);
+    return ft_condlock_call(SELF(op), FT_AT_FORK_REINIT_METHOD, NULL, 0, NULL);
 }
 
 static PyObject *
@@ -358,6 +360,7 @@ static PyMethodDef methods[] = {
               "The old name of notify_all(); DeprecationWarning, RuntimeError as there."),
     FT_NOARGS("__enter__", condition_enter, "Enter the lock, and return what that gives."),
     FT_EXIT(condition_exit, "Exit the lock."),
+    FT_WITHIN(condition_within),
     FT_IS_OWNED(condition_is_owned, "the lock"),
     FT_NOARGS("_release_save", condition_release_save,
               "Release the lock entirely, for a Condition whose lock this is."),

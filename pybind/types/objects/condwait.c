@@ -184,7 +184,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 static int
 wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
 {
-    struct saved saved = {0, NULL};
+    struct saved saved = {0, NULL, NULL};
     int failed = 0;
     if (ft_self_prepare_wait(thread) < 0) {
         return -1;

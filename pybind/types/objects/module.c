@@ -13,7 +13,36 @@ ft_state_of(PyTypeObject *type)
     return m == NULL ? NULL : PyModule_GetState(m);
 }
 
+PyObject *
+ft_method_name(PyObject *op, enum ft_method method)
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    return state == NULL ? NULL : state->methods[method];
+}
+
 /* ---- making the module ---- */
+
+static const char *const method_names[] = {
+    [FT_ACQUIRE_METHOD] = "acquire",
+    [FT_RELEASE_METHOD] = "release",
+    [FT_ENTER_METHOD] = "__enter__",
+    [FT_EXIT_METHOD] = "__exit__",
+    [FT_RELEASE_SAVE_METHOD] = "_release_save",
+    [FT_ACQUIRE_RESTORE_METHOD] = "_acquire_restore",
+    [FT_IS_OWNED_METHOD] = "_is_owned",
+    [FT_AT_FORK_REINIT_METHOD] = "_at_fork_reinit",
+};
+
+static int
+name_methods(struct ft_module_state *state)
+{
+    for (int i = 0; i < FT_METHOD_COUNT; i++) {
+        if ((state->methods[i] = PyUnicode_InternFromString(method_names[i])) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
 
 /* Borrowed from the module. */
 static PyTypeObject *
@@ -42,15 +71,14 @@ add_patchable(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
     return type;
 }
 
-static int
+static PyTypeObject *
 add_context(PyObject *m, PyType_Spec *spec)
 {
     PyTypeObject *type = add_type(m, spec, NULL);
-    if (type == NULL) {
-        return -1;
+    if (type != NULL) {
+        type->tp_vectorcall = ft_context_vectorcall;
     }
-    type->tp_vectorcall = ft_context_vectorcall;
-    return 0;
+    return type;
 }
 
 static int
@@ -58,17 +86,19 @@ locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
     PyTypeObject *semaphore;
-    if (ft_process_init() < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
+    if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
         || PyModule_AddFunctions(m, ft_naming_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
         || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
         || (state->no_side = ft_rw_no_side()) == NULL
-        || add_context(m, &ft_read_context_spec) < 0
-        || add_context(m, &ft_write_context_spec) < 0
+        || (state->read_context = owned(add_context(m, &ft_read_context_spec))) == NULL
+        || (state->write_context = owned(add_context(m, &ft_write_context_spec))) == NULL
+        || (state->timed_context = owned(add_type(m, &ft_timed_context_spec, NULL))) == NULL
         || (state->lock = owned(add_type(m, &ft_lock_spec, NULL))) == NULL
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
         || (semaphore = add_patchable(m, &ft_semaphore_spec, NULL)) == NULL
         || add_patchable(m, &ft_bounded_semaphore_spec, semaphore) == NULL
+        || add_type(m, &ft_resizable_spec, NULL) == NULL
         || add_patchable(m, &ft_event_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
@@ -86,6 +116,9 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->lock);
     Py_VISIT(state->rlock);
     Py_VISIT(state->condition);
+    Py_VISIT(state->read_context);
+    Py_VISIT(state->write_context);
+    Py_VISIT(state->timed_context);
     Py_VISIT(state->no_side);
     return 0;
 }
@@ -99,7 +132,13 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->lock);
     Py_CLEAR(state->rlock);
     Py_CLEAR(state->condition);
+    Py_CLEAR(state->read_context);
+    Py_CLEAR(state->write_context);
+    Py_CLEAR(state->timed_context);
     Py_CLEAR(state->no_side);
+    for (int i = 0; i < FT_METHOD_COUNT; i++) {
+        Py_CLEAR(state->methods[i]);
+    }
     return 0;
 }
 

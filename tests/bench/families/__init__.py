@@ -19,6 +19,7 @@ NAMES = (
     "conditions",
     "queues",
     "sweep",
+    "programs",
 )
 
 
