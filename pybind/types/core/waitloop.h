@@ -7,6 +7,7 @@
 #define FT_WAITLOOP_H
 
 #include "core/golib.h"
+#include "core/record.h"
 #include "core/thread.h"
 
 /* A point of CLOCK_MONOTONIC in nanoseconds, or: */
@@ -51,8 +52,8 @@ struct ft_waiting {
      * others get on, and it is no sooner at its turn. */
     bool handed;
     int64_t stuck_after; /* nanoseconds; 0: never */
-    uint64_t began;      /* ft_ticks(): see ft_wait_begin */
     uint64_t number;     /* what the waiter's number is to be: permits */
+    uint64_t began;      /* ft_ticks(): see ft_wait_begin */
     int end;             /* the hooks' own, or: */
 };
 

@@ -170,7 +170,7 @@ barrier_dealloc(PyObject *op)
     Py_TRASHCAN_BEGIN(op, barrier_dealloc) /* an action may be the wait() of another, and so on */
     ft_patchable_abandon(op, &SELF(op)->dict);
     barrier_clear(op);
-    ft_object_free(op);
+    ft_lock_free(op);
     Py_TRASHCAN_END
 }
 

@@ -312,7 +312,7 @@ condition_dealloc(PyObject *op)
     Py_TRASHCAN_BEGIN(op, condition_dealloc)
     ft_patchable_abandon(op, &SELF(op)->dict);
     condition_clear(op);
-    ft_object_free(op);
+    ft_lock_free(op);
     Py_TRASHCAN_END
 }
 

@@ -13,6 +13,7 @@
         .kind = FT_KIND_EXCLUSIVE,    \
         .flags = FT_CONDITION_PARKED, \
         .stays = true,                \
+        .side = FT_SIDE_WAIT,         \
         .what = "Condition",          \
         .moves_to = (moves_to_),      \
     }
@@ -136,13 +137,17 @@ unqueue(Condition *self, struct ft_thread *thread)
     }
 }
 
-/* The caller holds the lock, and does not hold it any more afterwards, unless failed is -1. */
+/* The caller holds the lock, and does not hold it any more afterwards, unless failed is -1. The
+ * record goes on. */
 static enum end
-wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed)
+wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed,
+              struct ft_record *record)
 {
     const struct ft_golib *go = ft_golib_load();
+    ft_record_begin(record, &ops_with[self->kind], &self->condition, thread, FT_RECORD_OUTSIDE);
     uint64_t before = atomic_load(&self->notified);
-    /* Python code may have run since the last look: a comparison of the timeout, a warning. */
+    /* Python code may have run since the last look: a comparison of the timeout, a warning, what
+     * tells the name of a thread. */
     *failed = self->kind == FOREIGN ? 0 : ft_condlock_check_owned(self, thread, "wait");
     if (*failed < 0) {
         return RAISED;
@@ -186,19 +191,22 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
 {
     struct saved saved = {0, NULL, NULL};
     int failed = 0;
+    struct ft_record record;
     if (ft_self_prepare_wait(thread) < 0) {
         return -1;
     }
-    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed);
+    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed, &record);
     if (failed < 0) {
+        ft_record_cancel(&record, thread);
         return -1; /* the lock could not be released: it is as it was */
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_condlock_ops(self), ft_word_of(self->lock), thread, ended == COMING);
+        ft_wait_moved(ft_condlock_ops(self), ft_word_of(self->lock), thread, ended == COMING, &record);
         PyErr_SetRaisedException(raised);
     }
     else {
+        ft_record_end(&record, thread);
         ft_forget(&thread->seat->waiter);
         if (ft_condlock_retake(self, thread, &saved) < 0) {
             return -1;

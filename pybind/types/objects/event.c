@@ -44,6 +44,7 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .side = FT_SIDE_WAIT,
     .what = "Event",
 };
 
@@ -304,7 +305,7 @@ event_dealloc(PyObject *op)
         atomic_store(&((Condition *)guard)->event, NULL); /* a program may keep it */
         Py_DECREF(guard);
     }
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the type ---- */

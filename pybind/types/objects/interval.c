@@ -172,9 +172,11 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     else {
-        outcome = go->ft_interval_cede(&self->lock, &thread->seat->waiter)
-                      ? ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER)
-                      : FT_ACQUIRED;
+        outcome = FT_ACQUIRED;
+        if (go->ft_interval_cede(&self->lock, &thread->seat->waiter)) {
+            ft_record_charge(&self->lock, FT_SIDE_EXCLUSIVE, thread, FT_RECORD_QUEUED);
+            outcome = ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER);
+        }
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         atomic_store(&self->lost_by, thread->owner);

@@ -12,7 +12,7 @@ PyMemberDef ft_members[] = {
 void
 ft_object_dealloc(PyObject *op)
 {
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 PyObject *

@@ -4,6 +4,7 @@
 #define FT_LOCKOBJ_H
 
 #include "core/names.h"
+#include "core/record.h"
 #include "core/wait.h"
 
 /* ---- objects ---- */
@@ -41,6 +42,14 @@ ft_object_free(PyObject *op)
     ft_names_end(ft_word_address(op));
     type->tp_free(op);
     Py_DECREF(type);
+}
+
+/* The same for a lock. */
+FT_INLINE void
+ft_lock_free(PyObject *op)
+{
+    ft_record_gone((const char *)op + FT_WORD_OFFSET);
+    ft_object_free(op);
 }
 
 /* The dealloc of a type without a part of its own. */

@@ -60,6 +60,12 @@ locks_waits(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 }
 
 static PyObject *
+locks_load_go(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(ft_golib_load() != NULL);
+}
+
+static PyObject *
 locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
     return PyBool_FromLong(ft_golib() != NULL);
@@ -85,6 +91,10 @@ PyMethodDef ft_report_functions[] = {
      PyDoc_STR("waits($module, /)\n--\n\n"
                "Return (word, what, name, waits, seconds) of each lock that lives and has been waited\n"
                "for: how often, and for how long in all.")},
+    {"load_go", locks_load_go, METH_NOARGS,
+     PyDoc_STR("load_go($module, /)\n--\n\n"
+               "Load the Go library as the first contention does, and return whether it may be\n"
+               "entered: not where it cannot be loaded, nor in a child forked since it was.")},
     {"go_loaded", locks_go_loaded, METH_NOARGS,
      PyDoc_STR("go_loaded($module, /)\n--\n\n"
                "Return whether the Go library is loaded and may be entered: a lock has been\n"

@@ -176,7 +176,7 @@ void
 ft_rw_dealloc(PyObject *op)
 {
     ft_rw_forget(RW(op));
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the type ---- */

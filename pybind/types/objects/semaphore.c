@@ -76,6 +76,7 @@ take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
         .flags = FT_SEMAPHORE_PARKED,                                 \
         .spins = true,                                                \
         .handed = true,                                               \
+        .side = FT_SIDE_WAIT,                                         \
         .what = (what_),                                              \
     }
 
@@ -409,7 +410,7 @@ semaphore_dealloc(PyObject *op)
 {
     ft_patchable_abandon(op, &SELF(op)->dict);
     Py_CLEAR(SELF(op)->odd);
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the types ---- */
