@@ -225,7 +225,8 @@ class BoundedSemaphore(Semaphore):
 
 @disjoint_base
 class ResizableSemaphore:
-    def __init__(self, limit: SupportsIndex) -> None: ...
+    def __init__(self, limit: SupportsIndex, *, name: str | None = None) -> None: ...
+    name: str | None
     @property
     def value(self) -> int: ...
     @property

@@ -15,8 +15,8 @@ from ..support.family import NAMES
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, Puppet, exercise, waiting
 
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"Barrier": (2,)}
-ALL = [*NAMES, "IntervalLock", "ReaderWriterLock"]
+ARGUMENTS: dict[str, tuple[Any, ...]] = {"Barrier": (2,), "ResizableSemaphore": (2,)}
+ALL = [*NAMES, "IntervalLock", "ReaderWriterLock", "ResizableSemaphore"]
 
 
 @pytest.fixture(params=ALL)
@@ -71,6 +71,7 @@ def test_only_by_keyword(make: Callable[..., Any]) -> None:
             assert ours.RLock(1, name="accounts", other=2).name == "accounts"
         return
     given = {ours.Barrier: (2, None, None), ours.Condition: (None,), ours.IntervalLock: (1,)}.get(type(make()), ())
+    given = ARGUMENTS["ResizableSemaphore"] if isinstance(make(), ours.ResizableSemaphore) else given
     if isinstance(make(), ours.Semaphore):
         given = (1,)
     with pytest.raises(TypeError):

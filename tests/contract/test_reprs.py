@@ -189,12 +189,12 @@ def test_subclass_has_its_own_name(name: str) -> None:
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*NAMES, "IntervalLock", "ReaderWriterLock"])
+@pytest.mark.parametrize("name", [*NAMES, "IntervalLock", "ReaderWriterLock", "ResizableSemaphore"])
 @pytest.mark.parametrize("given", ["accounts", "it's", "\N{SNAKE}", ""])
 def test_name_after_the_type(name: str, given: str) -> None:
     """Without one the text is that of the standard library."""
     cls = getattr(ours, name)
-    target = cls(2) if name == "Barrier" else cls()
+    target = cls(2) if name in {"Barrier", "ResizableSemaphore"} else cls()
     before = repr(target)
     target.name = given
     type_name = f"{name} object" if name in {"Lock", "RLock"} else name
