@@ -3,7 +3,8 @@
 IntervalLock is a mutual exclusion lock that is handed over fairly; ReaderWriterLock (RWLock)
 admits many readers or one writer; RWReadContext and RWWriteContext are reusable handles on its
 two sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are threading's,
-on the same machinery. stats() and snapshot() say how the locks of this process are doing and which
+on the same machinery. ResizableSemaphore hands out several permits at once,
+up to a limit that can be changed. stats() and snapshot() say how the locks of this process are doing and which
 thread waits for what.
 """
 
@@ -15,10 +16,12 @@ from ft_utils._locks import (
     IntervalLock,
     Lock,
     ReaderWriterLock,
+    ResizableSemaphore,
     RLock,
     RWReadContext,
     RWWriteContext,
     Semaphore,
+    TimedContext,
 )
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     "RWReadContext",
     "RWWriteContext",
     "ReaderWriterLock",
+    "ResizableSemaphore",
     "Semaphore",
     "Stats",  # noqa: F822
+    "TimedContext",
     "Wait",  # noqa: F822
     "snapshot",
     "stats",

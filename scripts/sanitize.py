@@ -390,6 +390,10 @@ def stress(seconds: float) -> None:
     permits = s.Semaphore(1)
     r.run("Semaphore", *[lambda: inside(permits)] * 3, lambda: briefly(permits.acquire, permits.release),
           permits.__repr__)
+    resizable = s.ResizableSemaphore(3)
+    r.run("ResizableSemaphore", lambda: inside(resizable),
+          lambda: resizable.acquire(2, True, 1e-4) and resizable.release(2),
+          both(lambda: resizable.resize(2), lambda: resizable.resize(3)), resizable.__repr__)
     event = s.Event()
     r.run("Event", lambda: event.wait(1e-3), lambda: event.wait(1e-4), both(event.set, event.clear), event.__repr__)
     for guard in (s.Lock(), s.RLock(), s.IntervalLock(), threading.Lock()):

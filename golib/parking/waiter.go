@@ -109,6 +109,9 @@ func (w *Waiter) New() bool { return w.Ticket == 0 }
 // InQueue says whether w is in a queue. It is asked under the bucket's lock.
 func (w *Waiter) InQueue() bool { return w.queued }
 
+// Next is the waiter behind w in its queue, or nil. It is asked under the bucket's lock.
+func (w *Waiter) Next() *Waiter { return w.next }
+
 // SetAside marks a queued waiter, under its bucket's lock, as one that runs a signal
 // handler, and Aside tells it. A new push ends that.
 func (w *Waiter) SetAside() { w.aside = true }

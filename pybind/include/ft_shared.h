@@ -49,6 +49,11 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_DEFAULT_INTERVAL 5000000
 #define FT_OWNER_SHIFT 8ULL
 #define FT_FIRST_ID 2ULL
+#define FT_RESIZABLE_PARKED 1ULL
+#define FT_RESIZABLE_RESIZE 2ULL
+#define FT_RESIZABLE_RESIZES 254ULL
+#define FT_PERMISSION_PERMITTED 0
+#define FT_PERMISSION_EXCESSIVE 1
 #define FT_RW_WRITERS_PARKED 1ULL
 #define FT_RW_READERS_PARKED 2ULL
 #define FT_RW_WOKEN 4ULL
@@ -115,6 +120,15 @@ struct ft_semaphore {
 _Static_assert(offsetof(struct ft_semaphore, word) == 0, "layout differs from Go's");
 _Static_assert(sizeof(struct ft_semaphore) == 8, "layout differs from Go's");
 
+/* locks.ResizableSemaphore */
+struct ft_resizable {
+	_Atomic(uint64_t) word;
+	_Atomic(uint64_t) limit;
+};
+_Static_assert(offsetof(struct ft_resizable, word) == 0, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_resizable, limit) == 8, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_resizable) == 16, "layout differs from Go's");
+
 /* locks.Event */
 struct ft_event {
 	_Atomic(uint64_t) word;
@@ -161,6 +175,10 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_semaphore_contend, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_semaphore_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_semaphore_release, int32_t, (void *lock, struct ft_waiter *self, uint64_t n, uint64_t most)) \
+	X(ft_resizable_contend, int32_t, (void *lock, struct ft_waiter *self)) \
+	X(ft_resizable_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_resizable_release, int32_t, (void *lock, struct ft_waiter *self, uint64_t n)) \
+	X(ft_resizable_resize, void, (void *lock, struct ft_waiter *self, uint64_t limit)) \
 	X(ft_event_await, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_event_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_event_set, void, (void *lock, struct ft_waiter *self)) \
@@ -176,6 +194,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 1840433983
+#define FT_ABI 1126366263
 
 #endif

@@ -249,8 +249,9 @@ LEFT_OUT = {
     # The steps of its wait(), which is another algorithm here.
     "Barrier": {"_cond", "_enter", "_exit", "_release", "_wait", "_break"},
 }
-# What reports call the lock; it can be set, as any attribute of threading's objects that are written in Python.
-ADDED = {"name"}
+# What reports call the lock (it can be set, as any attribute of threading's objects that are written in Python), and
+# the with statement with a time-out.
+ADDED = {"name", "within"}
 # Of every class that is written in Python.
 # The last is set by a try to copy one.
 WRITTEN_IN_PYTHON = {"__firstlineno__", "__static_attributes__", "__weakref__", "__slotnames__"}

@@ -18,7 +18,8 @@ from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
+CONTEXTS = {"RWReadContext", "RWWriteContext", "TimedContext"}
+OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
 REPORTS = {"Holder", "Stats", "Wait"}
 NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
@@ -277,7 +278,6 @@ def test_arguments() -> None:
 
 
 # --- the threading family ------------------------------------------------------------------------------------------
-
 
 
 @pytest.mark.parametrize("config", ["isolated", "legacy"])

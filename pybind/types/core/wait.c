@@ -48,6 +48,7 @@ contend(struct ft_waiting *wait)
     ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + wait->ops->contend);
     struct ft_waiter *waiter = &wait->self->seat->waiter;
     int32_t verdict;
+    waiter->number = wait->number; /* what ran since it was set may have waited on this seat */
     while ((verdict = fn(wait->lock, waiter)) == FT_VERDICT_RETRY) {
         wait->ops->clear_way(wait->lock);
     }
@@ -224,6 +225,13 @@ waiting(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
 
 /* ---- waiting ---- */
 
+static enum ft_outcome
+fall_back(struct ft_waiting *wait)
+{
+    wait->self->seat->waiter.number = wait->number;
+    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+}
+
 /* Waits in the queue, or wherever the wait already is at its end. */
 static enum ft_outcome
 finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
@@ -238,7 +246,7 @@ finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
     case RAISED:
         return FT_FAILED;
     }
-    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+    return fall_back(wait);
 }
 
 static bool
@@ -259,16 +267,20 @@ static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
     ft_announce(wait);
-    enum ft_outcome outcome =
-        ft_golib() == NULL
-            ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
-            : finish(wait, NULL, contend(wait));
+    enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
     ft_announce_end(wait->self);
     return outcome;
 }
 
 FT_SLOW enum ft_outcome
 ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
+{
+    return ft_wait_number(ops, lock, self, deadline, 0);
+}
+
+FT_SLOW enum ft_outcome
+ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline,
+               uint64_t number)
 {
     if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
@@ -285,6 +297,7 @@ ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
         return refuse_kept();
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
+    wait.number = number;
     enum ft_outcome outcome = wait_from_start(&wait);
     ft_record_end(&record, self);
     return outcome;

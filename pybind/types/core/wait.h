@@ -35,6 +35,8 @@ struct ft_wait_ops {
      * if it was: the state of its waiter is Notified or Granted. It has not run since, so
      * nothing is half done. NULL: nothing is given. */
     void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
+    /* As take_back, where the seat says how much was given. */
+    void (*take_back_from)(void *lock, const struct ft_seat *seat);
     /* The same of one that was given nothing and is gone all the same. NULL: it has left no
      * trace but the flags. */
     void (*forget)(void *lock, const struct ft_seat *seat);
@@ -68,7 +70,11 @@ enum ft_outcome {
 enum ft_outcome ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
                         int64_t deadline);
 
-/* The same, but signals wait too: it ends with the lock taken. */
+/* The same for a number of permits; the outcome that Go noted is in the waiter. */
+enum ft_outcome ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                               int64_t deadline, uint64_t number);
+
+/* As ft_wait, but signals wait too: it ends with the lock taken. */
 void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self);
 
 /* The waiting of a thread that an operation has just queued, with those to be woken in its

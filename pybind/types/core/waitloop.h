@@ -52,6 +52,7 @@ struct ft_waiting {
      * others get on, and it is no sooner at its turn. */
     bool handed;
     int64_t stuck_after; /* nanoseconds; 0: never */
+    uint64_t number;     /* what the waiter's number is to be: permits */
     int end;             /* the hooks' own, or: */
 };
 

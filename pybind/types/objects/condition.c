@@ -5,6 +5,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/patchable.h"
+#include "objects/within.h"
 
 FT_ASSERT_WORD(Condition, condition.word);
 
@@ -155,6 +156,8 @@ condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
     return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), FT_RELEASE_METHOD, args, nargs, kwnames);
 }
+
+FT_WITHIN_METHOD(condition_within, ft_condlock_take_within, ft_condlock_exit_within)
 
 static PyObject *
 condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
@@ -357,6 +360,7 @@ static PyMethodDef methods[] = {
               "The old name of notify_all(); DeprecationWarning, RuntimeError as there."),
     FT_NOARGS("__enter__", condition_enter, "Enter the lock, and return what that gives."),
     FT_EXIT(condition_exit, "Exit the lock."),
+    FT_WITHIN(condition_within),
     FT_IS_OWNED(condition_is_owned, "the lock"),
     FT_NOARGS("_release_save", condition_release_save,
               "Release the lock entirely, for a Condition whose lock this is."),

@@ -42,6 +42,9 @@ int ft_lock_give(PyObject *lock);
 int ft_rlock_take(PyObject *lock, int64_t deadline);
 int ft_rlock_give(PyObject *lock);
 
+/* An IntervalLock: as the others. */
+int ft_interval_take(PyObject *lock, int64_t deadline);
+
 /* How often beyond the first an RLock was acquired; the owner's to read and to change. */
 unsigned long ft_rlock_depth(PyObject *lock);
 void ft_rlock_restore(PyObject *lock, unsigned long count);

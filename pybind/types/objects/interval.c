@@ -4,6 +4,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 #include "platform/clock.h"
 
 #include <math.h>
@@ -131,6 +132,14 @@ interval_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     return FT_LIKELY(ft_exclusive_unlock(ft_word_of(op), thread))
                ? Py_None
                : exit_unowned(op, thread, nargs > 0 && !Py_IsNone(args[0]));
+}
+
+FT_WITHIN_METHOD(interval_within, take, interval_exit)
+
+int
+ft_interval_take(PyObject *op, int64_t deadline)
+{
+    return take(op, deadline);
 }
 
 /* ---- cede and poll ---- */
@@ -344,6 +353,7 @@ static PyMethodDef methods[] = {
     FT_EXCLUSIVE_LOCKED,
     FT_NOARGS("__enter__", interval_enter, "Take the lock, as lock(), and return it."),
     FT_EXIT(interval_exit, "Release the lock, as unlock()."),
+    FT_WITHIN(interval_within),
     FT_EXCLUSIVE_IS_OWNED,
     FT_AT_FORK_REINIT(ft_exclusive_reinit_method, FT_FREE_TEXT),
     FT_METHODS_END,

@@ -3,6 +3,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 /* ---- taking and releasing ---- */
 
@@ -66,6 +67,8 @@ lock_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(n
     return ft_none(give(op));
 }
 
+FT_WITHIN_METHOD(lock_within, take, lock_exit)
+
 /* As CPython's lock says it, with the owner and the number of waiters added. */
 static PyObject *
 lock_repr(PyObject *op)
@@ -109,6 +112,7 @@ static PyMethodDef methods[] = {
     FT_NOARGS("locked_lock", ft_exclusive_locked_method, "An obsolete name of locked()."),
     FT_EXCLUSIVE_ENTER(lock_acquire),
     FT_EXIT(lock_exit, "Release the lock."),
+    FT_WITHIN(lock_within),
     FT_AT_FORK_REINIT(ft_exclusive_reinit_method, FT_FREE_TEXT),
     FT_METHODS_END,
 };

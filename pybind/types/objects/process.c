@@ -44,6 +44,9 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     else if (given && seat->waiting_ops->take_back != NULL) {
         seat->waiting_ops->take_back(lock, t, state);
     }
+    else if (given && seat->waiting_ops->take_back_from != NULL) {
+        seat->waiting_ops->take_back_from(lock, seat);
+    }
     if (!given && seat->waiting_ops->forget != NULL) {
         seat->waiting_ops->forget(lock, seat);
     }

@@ -3,6 +3,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 #include <limits.h>
 
@@ -120,6 +121,8 @@ rlock_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(
 {
     return ft_none(give(op));
 }
+
+FT_WITHIN_METHOD(rlock_within, take, rlock_exit)
 
 static PyObject *
 rlock_reinit(PyObject *op, PyObject *unused)
@@ -239,6 +242,7 @@ static PyMethodDef methods[] = {
     FT_EXCLUSIVE_LOCKED,
     FT_EXCLUSIVE_ENTER(rlock_acquire),
     FT_EXIT(rlock_exit, "Release the lock once."),
+    FT_WITHIN(rlock_within),
     FT_AT_FORK_REINIT(rlock_reinit, FT_FREE_TEXT),
     FT_EXCLUSIVE_IS_OWNED,
     FT_NOARGS("_recursion_count", rlock_recursion_count, "Return how often this thread has acquired the lock."),

@@ -87,6 +87,30 @@ rw_writer_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* ---- both sides ---- */
 
+/* A new context of one of the two types. */
+static PyObject *
+context_of(PyObject *op, bool reads)
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    if (state == NULL) {
+        return NULL;
+    }
+    PyTypeObject *type = reads ? state->read_context : state->write_context;
+    return ft_context_vectorcall((PyObject *)type, &op, 1, NULL);
+}
+
+static PyObject *
+rw_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return context_of(op, true);
+}
+
+static PyObject *
+rw_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return context_of(op, false);
+}
+
 /* `with lock:` finds __enter__ and gets this for it. It is an AttributeError too, so that
  * programs that ask whether the lock is a context manager are told that it is not. */
 PyObject *
@@ -108,8 +132,9 @@ rw_get_enter(PyObject *op, void *Py_UNUSED(closure))
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
     return state == NULL ? NULL
                          : PyErr_Format(state->no_side,
-                                        "a %s has two sides: say `with RWReadContext(lock):` to read, or "
-                                        "`with RWWriteContext(lock):` to write",
+                                        "a %s has two sides: say `with lock.reading():` or `with "
+                                        "RWReadContext(lock):` to read, `with lock.writing():` or `with "
+                                        "RWWriteContext(lock):` to write",
                                         ft_type_name(op));
 }
 
@@ -202,6 +227,14 @@ static PyMethodDef methods[] = {
               "Turn the write lock of this thread into a read lock, with no writer in between.\n"
               "\n"
               "RuntimeError, and nothing changed, when this thread does not hold the write lock."),
+    FT_NOARGS("reading", rw_reading,
+              "Return RWReadContext(self), for `with lock.reading():`; it may be kept and used again.\n"
+              "\n"
+              "With a time-out: `with lock.reading().within(0.5):`."),
+    FT_NOARGS("writing", rw_writing,
+              "Return RWWriteContext(self), for `with lock.writing():`; it may be kept and used again.\n"
+              "\n"
+              "With a time-out: `with lock.writing().within(0.5):`."),
     FT_NOARGS("readers", rw_readers,
               "Return the number of read locks held; it may be outdated at once.\n"
               "\n"
@@ -215,7 +248,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getset[] = {
-    FT_GETTER("__enter__", rw_get_enter, "Always TypeError, naming RWReadContext and RWWriteContext."),
+    FT_GETTER("__enter__", rw_get_enter, "Always TypeError, naming what to use instead."),
     FT_NAME_GETSET,
     {0},
 };

@@ -4,6 +4,7 @@
 #include "objects/oddcount.h"
 #include "objects/patchable.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 #include <limits.h>
 
@@ -87,6 +88,12 @@ is_odd(Semaphore *self)
     return FT_UNLIKELY(__atomic_load_n(&self->odd, __ATOMIC_ACQUIRE) != NULL);
 }
 
+static const struct ft_wait_ops *
+ops_of(Semaphore *self)
+{
+    return most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
+}
+
 /* There was no permit. Only now the timeout matters: NULL or None waits without one. */
 static FT_SLOW int
 take_slow(Semaphore *self, bool blocking, PyObject *timeout)
@@ -97,8 +104,7 @@ take_slow(Semaphore *self, bool blocking, PyObject *timeout)
     if (!blocking) {
         return FT_TIMED_OUT;
     }
-    const struct ft_wait_ops *ops = most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
-    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops, &self->permits, timeout);
+    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops_of(self), &self->permits, timeout);
 }
 
 static inline int
@@ -249,6 +255,21 @@ semaphore_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     }
     return ft_none(give(SELF(op), 1));
 }
+
+/* As the with statement, it takes a permit without a look at a replaced acquire(). */
+static int
+take_within(PyObject *op, int64_t deadline)
+{
+    Semaphore *self = SELF(op);
+    int outcome = try(&self->permits, NULL) ? FT_ACQUIRED : take_slow(self, false, NULL);
+    if (outcome != FT_TIMED_OUT || deadline == FT_NO_WAIT) {
+        return outcome;
+    }
+    struct ft_thread *thread = ft_self();
+    return thread == NULL ? FT_FAILED : ft_wait(ops_of(self), &self->permits, thread, deadline);
+}
+
+FT_WITHIN_METHOD(semaphore_within, take_within, semaphore_exit)
 
 static PyObject *
 semaphore_get_value(PyObject *op, void *Py_UNUSED(closure))
@@ -429,6 +450,7 @@ static PyMethodDef semaphore_methods[] = {
     RELEASE_ENTRY,
     FT_KEYWORDS("__enter__", semaphore_acquire, "blocking=True, timeout=None", "Take a permit, as acquire() does."),
     FT_EXIT(semaphore_exit, "Add a permit."),
+    FT_WITHIN(semaphore_within),
     FT_METHODS_END,
 };
 

@@ -8,10 +8,12 @@ extern PyType_Spec ft_interval_lock_spec;
 extern PyType_Spec ft_rw_lock_spec;
 extern PyType_Spec ft_read_context_spec;
 extern PyType_Spec ft_write_context_spec;
+extern PyType_Spec ft_timed_context_spec;
 extern PyType_Spec ft_lock_spec;
 extern PyType_Spec ft_rlock_spec;
 extern PyType_Spec ft_semaphore_spec;
 extern PyType_Spec ft_bounded_semaphore_spec;
+extern PyType_Spec ft_resizable_spec;
 extern PyType_Spec ft_event_spec;
 extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
@@ -35,6 +37,7 @@ enum ft_method {
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
+    PyTypeObject *read_context, *write_context, *timed_context;
     PyObject *no_side; /* the exception of a ReaderWriterLock in a with statement */
     int watcher;       /* of the classes that programs may change, plus 1; 0: none */
     /* Made at import: a release must not fail for want of memory for a name. */
