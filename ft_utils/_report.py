@@ -31,6 +31,22 @@ class Stats(NamedTuple):
     """Waits broken off by an exception from a signal handler."""
 
 
+class LockStats(NamedTuple):
+    """What has been waited for one lock, in this process, by all threads."""
+
+    lock: int
+    """id() of the lock."""
+    type: str
+    """The name of its type."""
+    name: str | None
+    """Its name, as far as reports show it: its first 127 bytes."""
+    contended: int
+    """Calls that had to wait for it and are over, whether they got it or not. For an Event, a Condition or a Barrier
+    that is what it is for; for a lock it is contention."""
+    waited: float
+    """Seconds that they have waited, all together."""
+
+
 class Holder(NamedTuple):
     """A thread that holds a lock."""
 
@@ -65,7 +81,7 @@ class Wait(NamedTuple):
     """The threads that hold a read lock of a ReaderWriterLock."""
 
 
-for public in (Stats, Holder, Wait):
+for public in (Stats, LockStats, Holder, Wait):
     public.__module__ = "ft_utils.synchronization"  # where they are public
 
 
@@ -80,6 +96,15 @@ def stats() -> Stats:
     if not _locks.go_loaded():
         return Stats()
     return Stats(**json.loads(_reports().contention_StatsJSON()))
+
+
+def lock_stats() -> list[LockStats]:
+    """See ft_utils.synchronization.lock_stats."""
+    found = [
+        LockStats(word - _locks.WORD_OFFSET, what.partition(" ")[0], name, waits, seconds)
+        for word, what, name, waits, seconds in _locks.waits()
+    ]
+    return sorted(found, key=lambda each: each.waited, reverse=True)
 
 
 def snapshot() -> list[Wait]:

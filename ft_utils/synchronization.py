@@ -34,6 +34,7 @@ __all__ = [
     "Holder",  # noqa: F822
     "IntervalLock",
     "Lock",
+    "LockStats",  # noqa: F822
     "RLock",
     "RWLock",
     "RWReadContext",
@@ -44,6 +45,7 @@ __all__ = [
     "Stats",  # noqa: F822
     "TimedContext",
     "Wait",  # noqa: F822
+    "lock_stats",
     "snapshot",
     "stats",
 ]
@@ -57,6 +59,7 @@ _LATE = {
     "BrokenBarrierError": "threading",
     "DeadlockError": "ft_utils._deadlock",
     "Holder": "ft_utils._report",
+    "LockStats": "ft_utils._report",
     "Stats": "ft_utils._report",
     "Wait": "ft_utils._report",
 }
@@ -80,6 +83,21 @@ def stats():
     from ft_utils import _report
 
     return _report.stats()
+
+
+def lock_stats():
+    """Return which locks have been waited for, as a list of LockStats: how often, and for how many
+    seconds in all. The one that has cost most is the first.
+
+    Locks that nobody ever had to wait for are not in it, nor those that are gone: what is counted
+    goes with the lock. A call counts once its wait is over, with the lock or without, cede() and
+    poll() where they handed it over among them; one that has got the lock without being queued
+    does not. In a forked child the counts begin anew. It is apart from stats(), whose counters are
+    of all locks that there ever were, and only grow.
+    """
+    from ft_utils import _report
+
+    return _report.lock_stats()
 
 
 def snapshot():

@@ -7,6 +7,7 @@ from typing_extensions import disjoint_base
 
 from ft_utils._deadlock import DeadlockError as DeadlockError
 from ft_utils._report import Holder as Holder
+from ft_utils._report import LockStats as LockStats
 from ft_utils._report import Stats as Stats
 from ft_utils._report import Wait as Wait
 
@@ -20,6 +21,7 @@ __all__ = [
     "Holder",
     "IntervalLock",
     "Lock",
+    "LockStats",
     "RLock",
     "RWLock",
     "RWReadContext",
@@ -30,6 +32,7 @@ __all__ = [
     "Stats",
     "TimedContext",
     "Wait",
+    "lock_stats",
     "snapshot",
     "stats",
 ]
@@ -318,4 +321,5 @@ class Barrier:
     def _timeout(self) -> float | None: ...
 
 def stats() -> Stats: ...
+def lock_stats() -> list[LockStats]: ...
 def snapshot() -> list[Wait]: ...

@@ -21,7 +21,7 @@ COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "
 CONTEXTS = {"RWReadContext", "RWWriteContext", "TimedContext"}
 OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-REPORTS = {"Holder", "Stats", "Wait"}
+REPORTS = {"Holder", "LockStats", "Stats", "Wait", "lock_stats"}
 NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
@@ -272,7 +272,7 @@ def test_snapshot_over_several_locks(puppets: Any) -> None:
 
 
 def test_arguments() -> None:
-    for function in (stats, snapshot):
+    for function in (stats, snapshot, synchronization.lock_stats):
         with pytest.raises(TypeError):
             function(1)
 

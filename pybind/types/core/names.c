@@ -20,6 +20,8 @@ struct ft_known {
     const void *word;
     struct ft_name *name; /* or NULL */
     char *made;           /* the line that made the lock, or NULL */
+    const char *what;     /* the last wait was for; constant text, or NULL */
+    uint64_t waits, ticks;
 };
 
 /* ---- the table: all under the mutex ---- */
@@ -188,7 +190,7 @@ ft_name_drop(struct ft_known *made)
 /* ---- keeping them ---- */
 
 /* Under the mutex. Puts what is fresh into the entry, and what was there into fresh. A lock
- * that is initialized again keeps the line that made it, if no other is noted. */
+ * that is initialized again keeps the line that made it, if no other is noted, and its counts. */
 static void
 exchange(struct ft_known *entry, struct ft_known *fresh)
 {
@@ -205,7 +207,7 @@ exchange(struct ft_known *entry, struct ft_known *fresh)
 static inline bool
 tells_nothing(const struct ft_known *entry)
 {
-    return entry->name == NULL && entry->made == NULL;
+    return entry->name == NULL && entry->made == NULL && entry->waits == 0;
 }
 
 void
@@ -272,18 +274,6 @@ ft_names_begin(const void *word, struct ft_known *made)
         }
     }
     ft_names_keep(word, made);
-}
-
-void
-ft_names_end_slow(const void *word)
-{
-    if (!maybe_known(word)) {
-        return;
-    }
-    pthread_mutex_lock(&mutex);
-    struct ft_known *entry = unlink_entry(word);
-    pthread_mutex_unlock(&mutex);
-    free_entry(entry);
 }
 
 /* ---- looking ---- */
@@ -392,6 +382,67 @@ ft_names_made(const void *word, char shown[FT_MADE_SHOWN])
     return known;
 }
 
+/* ---- counts ---- */
+
+void
+ft_names_waited(const void *word, const char *what, uint64_t ticks)
+{
+    pthread_mutex_lock(&mutex);
+    struct ft_known *entry = *find(word);
+    if (entry == NULL && (entry = malloc(sizeof *entry)) != NULL) {
+        *entry = (struct ft_known){0};
+        link_entry(entry, word);
+    }
+    if (entry != NULL) {
+        entry->what = what;
+        entry->waits++;
+        entry->ticks += ticks;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+struct ft_counted *
+ft_names_counted(size_t *n)
+{
+    *n = 0;
+    pthread_mutex_lock(&mutex);
+    struct ft_counted *list = malloc((atomic_load(&ft_names_known) + 1) * sizeof *list);
+    for (size_t i = 0; list != NULL && i < n_chains; i++) {
+        for (const struct ft_known *k = chains[i]; k != NULL; k = k->next) {
+            if (k->waits == 0) {
+                continue;
+            }
+            struct ft_counted *c = &list[(*n)++];
+            *c = (struct ft_counted){
+                .word = k->word,
+                .what = k->what,
+                .named = k->name != NULL,
+                .waits = k->waits,
+                .ticks = k->ticks,
+            };
+            if (c->named) {
+                show(c->name, FT_NAME_SHOWN, k->name->text, k->name->size);
+            }
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    return list;
+}
+
+/* ---- the end of a lock ---- */
+
+void
+ft_names_end_slow(const void *word)
+{
+    if (!maybe_known(word)) {
+        return;
+    }
+    pthread_mutex_lock(&mutex);
+    struct ft_known *entry = unlink_entry(word);
+    pthread_mutex_unlock(&mutex);
+    free_entry(entry);
+}
+
 /* ---- fork ---- */
 
 void
@@ -410,4 +461,9 @@ void
 ft_names_after_fork_in_child(void)
 {
     pthread_mutex_init(&mutex, NULL);
+    for (size_t i = 0; i < n_chains; i++) {
+        for (struct ft_known *k = chains[i]; k != NULL; k = k->next) {
+            k->waits = k->ticks = 0;
+        }
+    }
 }

@@ -266,9 +266,9 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait);
+    ft_wait_begin(wait);
     enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
-    ft_announce_end(wait->self);
+    ft_wait_end(wait);
     return outcome;
 }
 
@@ -324,9 +324,9 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     wait.handed = true;
     struct ft_record record;
     ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
     ft_record_end(&record, self);
     return outcome;
 }
@@ -341,8 +341,8 @@ ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
     wait.handed = true;
     struct ft_record record;
     ft_record_begin_at(&record, ops, lock, self, moved);
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
     ft_record_end(&record, self);
 }

@@ -165,21 +165,23 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         .handed = true,
         .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
     };
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     struct ft_waiter *chain;
-    enum end ended = RAISED;
+    enum end ended;
     *failed = ft_condlock_release(self, thread, saved, &chain);
     if (*failed < 0) {
         unqueue(self, thread);
         ft_forget(&thread->seat->waiter);
+        ft_announce_end(thread);
+        return RAISED;
     }
-    else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
+    if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
         ended = sleep_in_queue(&wait, chain);
     }
     else {
         ended = look_for_notification(self, thread, before, deadline);
     }
-    ft_announce_end(thread);
+    ft_wait_end(&wait);
     return ended;
 }
 

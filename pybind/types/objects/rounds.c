@@ -352,9 +352,9 @@ meet(Barrier *self, struct ft_thread *thread, int64_t timeout)
                 .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
             },
         };
-        ft_announce(&party.wait);
+        ft_wait_begin(&party.wait);
         enum end ended = wait_in_round(&party);
-        ft_announce_end(thread);
+        ft_wait_end(&party.wait);
         ft_record_end(&record, thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
