@@ -19,9 +19,10 @@ from ..support.threads import LIMIT, contend, waiting
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
 CONTEXTS = {"RWReadContext", "RWUpgradeContext", "RWWriteContext", "TimedContext"}
-OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "snapshot", "stats"} | CONTEXTS
+OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}
+REPORTS = {"Holder", "LockStats", "Stats", "Wait", "lock_stats"}
+NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
 def tasks():
@@ -271,7 +272,7 @@ def test_snapshot_over_several_locks(puppets: Any) -> None:
 
 
 def test_arguments() -> None:
-    for function in (stats, snapshot):
+    for function in (stats, snapshot, synchronization.lock_stats):
         with pytest.raises(TypeError):
             function(1)
 

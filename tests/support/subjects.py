@@ -21,6 +21,7 @@ from ft_utils.synchronization import (
     IntervalLock,
     Lock,
     ReaderWriterLock,
+    ResizableSemaphore,
     RLock,
     RWReadContext,
     RWUpgradeContext,
@@ -415,6 +416,7 @@ SUBJECTS: list[Subject] = [
     lock("RLock", RLock, take_turn_twice),
     lock("Semaphore", lambda: Semaphore(1), wait=permitted, idle=full),
     lock("BoundedSemaphore", lambda: BoundedSemaphore(1), wait=permitted, idle=full),
+    lock("ResizableSemaphore", lambda: ResizableSemaphore(1), idle=lambda semaphore: semaphore.value == 1),
     Subject(
         "Event",
         Event,

@@ -48,6 +48,7 @@ contend(struct ft_waiting *wait)
     ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + wait->ops->contend);
     struct ft_waiter *waiter = &wait->self->seat->waiter;
     int32_t verdict;
+    waiter->number = wait->number; /* what ran since it was set may have waited on this seat */
     while ((verdict = fn(wait->lock, waiter)) == FT_VERDICT_RETRY) {
         wait->ops->clear_way(wait->lock);
     }
@@ -225,6 +226,13 @@ waiting(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
 
 /* ---- waiting ---- */
 
+static enum ft_outcome
+fall_back(struct ft_waiting *wait)
+{
+    wait->self->seat->waiter.number = wait->number;
+    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+}
+
 /* Waits in the queue, or wherever the wait already is at its end. */
 static enum ft_outcome
 finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
@@ -239,7 +247,7 @@ finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
     case RAISED:
         return FT_FAILED;
     }
-    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+    return fall_back(wait);
 }
 
 static bool
@@ -259,31 +267,41 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait);
-    enum ft_outcome outcome =
-        ft_golib() == NULL
-            ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
-            : finish(wait, NULL, contend(wait));
-    ft_announce_end(wait->self);
+    ft_wait_begin(wait);
+    enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
+    ft_wait_end(wait);
     return outcome;
 }
 
 FT_SLOW enum ft_outcome
 ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
+    return ft_wait_number(ops, lock, self, deadline, 0);
+}
+
+FT_SLOW enum ft_outcome
+ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline,
+               uint64_t number)
+{
     if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
     }
-    /* Python code may run in both of the first, and do anything to the lock. */
+    /* Python code may run in all of these, and do anything to the lock. */
     ft_golib_load();
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_OUTSIDE);
     if (ops->owned != NULL && ops->owned(lock, self)) {
+        ft_record_cancel(&record, self);
         return refuse_kept(ops);
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
-    return wait_from_start(&wait);
+    wait.number = number;
+    enum ft_outcome outcome = wait_from_start(&wait);
+    ft_record_end(&record, self);
+    return outcome;
 }
 
 /* The seat is ready: it is the wait of a thread that has waited before. */
@@ -293,8 +311,11 @@ ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thr
     ft_golib_load();
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
     while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
+    ft_record_end(&record, self);
 }
 
 enum ft_outcome
@@ -302,19 +323,27 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
 {
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
+    ft_wait_begin(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
     return outcome;
 }
 
 void
-ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
+ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake,
+              struct ft_record *before)
 {
+    int64_t moved = ft_record_moved(before, self);
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin_at(&record, ops, lock, self, moved);
+    ft_wait_begin(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
 }

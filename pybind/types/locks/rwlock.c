@@ -106,6 +106,7 @@ static const struct ft_wait_ops write_ops = {
     .blocked_by = ft_rw_holds,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
+    .side = FT_SIDE_WRITE,
     .what = "ReaderWriterLock (write)",
 };
 
@@ -165,6 +166,7 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
             return;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
@@ -248,6 +250,7 @@ static const struct ft_wait_ops read_ops = {
     .blocked_by = ft_rw_read_blocked_by,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
+    .side = FT_SIDE_READ,
     .what = "ReaderWriterLock (read)",
 };
 
@@ -260,6 +263,7 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
         if (s >> FT_OWNER_SHIFT == 1 && !plain(s & FT_RW_QUEUE_FLAGS)
             && (go = ft_golib()) != NULL) {
             ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_READ, self, FT_RECORD_OUTSIDE);
             return;
         }
         if (ft_cas(&lock->lock.word, s, s - FT_RW_ONE_READER)) {
@@ -388,9 +392,10 @@ ft_rw_reread(struct ft_rw *lock)
 /* ---- both sides ---- */
 
 struct ft_slot
-ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self)
+ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged)
 {
     struct ft_slot slot = ft_read_room(self);
+    *judged = false;
     if (slot.line == NULL) {
         return slot;
     }
@@ -399,6 +404,7 @@ ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (flags != 0 && go != NULL) {
             ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            *judged = true;
             return slot;
         }
         if (ft_cas(&lock->lock.word, s, flags | FT_RW_ONE_READER)) {
@@ -419,11 +425,15 @@ ft_rw_downgrade(struct ft_rw *lock)
         return ft_rw_keep_reading(lock, self) ? 1
                                               : refuse("cannot downgrade a write lock that this thread does not hold");
     }
-    struct ft_slot slot = ft_rw_stop_writing(lock, self);
+    bool judged;
+    struct ft_slot slot = ft_rw_stop_writing(lock, self, &judged);
     if (slot.line == NULL) {
         return -1;
     }
     ft_read_counted(&lock->lock, slot);
+    if (judged) {
+        ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
+    }
     if ((s & FT_RW_UPGRADED) != 0) {
         ft_rw_open_gate(lock, self);
     }

@@ -36,8 +36,9 @@ bool ft_rw_read_try(void *lock, struct ft_thread *self);
 void ft_rw_uncount(struct ft_rw *lock, struct ft_thread *self);
 
 /* Turns the write lock of this thread into a read lock, counted and to be noted in the slot; line
- * is NULL with MemoryError set, and nothing changed, when there is no memory for one. */
-struct ft_slot ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self);
+ * is NULL with MemoryError set, and nothing changed, when there is no memory for one. judged: Go
+ * was asked, so a profile is to be told once the slot is noted. */
+struct ft_slot ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged);
 
 /* For struct ft_wait_ops. */
 bool ft_rw_read_blocked_by(void *lock, struct ft_thread *t);

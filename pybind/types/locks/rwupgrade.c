@@ -66,8 +66,28 @@ static const struct ft_wait_ops gate_ops = {
     .blocked_by = gate_blocked_by,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
+    .side = FT_SIDE_READ,
     .what = "ReaderWriterLock (upgradable)",
 };
+
+/* Not by ft_exclusive_unlock: the gate is no object, of which a profile could ask the type. */
+void
+ft_rw_open_gate(struct ft_rw *lock, struct ft_thread *self)
+{
+    struct ft_interval_lock *gate = &lock->lock.gate;
+    for (;;) {
+        uint64_t s = atomic_load(&gate->word);
+        const struct ft_golib *go = ft_golib();
+        if (s != self->owner && go != NULL) {
+            ft_release_slow(go->ft_interval_release, gate, self);
+            ft_record_charge(&lock->lock, FT_SIDE_READ, self, FT_RECORD_OUTSIDE);
+            return;
+        }
+        if (ft_cas(&gate->word, s, 0)) {
+            return;
+        }
+    }
+}
 
 /* ---- the read lock of a thread that has the gate ---- */
 
@@ -107,6 +127,7 @@ static const struct ft_wait_ops enter_ops = {
     .blocked_by = ft_rw_read_blocked_by,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
+    .side = FT_SIDE_READ,
     .what = "ReaderWriterLock (upgradable)",
 };
 
@@ -311,6 +332,7 @@ const struct ft_wait_ops ft_rw_upgrade_ops = {
     .blocked_by = upgrade_blocked_by,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
+    .side = FT_SIDE_WRITE,
     .what = "ReaderWriterLock (upgrade)",
 };
 
@@ -375,10 +397,14 @@ ft_rw_downgrade_to_upgradable(struct ft_rw *lock)
         return refuse("this write lock was not upgraded from an upgradable read lock, which another thread may "
                       "have been promised; downgrade() turns it into a read lock");
     }
-    struct ft_slot slot = ft_rw_stop_writing(lock, self);
+    bool judged;
+    struct ft_slot slot = ft_rw_stop_writing(lock, self, &judged);
     if (slot.line == NULL) {
         return -1;
     }
     ft_read_upgradable(&lock->lock, slot);
+    if (judged) {
+        ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
+    }
     return 1;
 }

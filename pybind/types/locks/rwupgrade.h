@@ -27,12 +27,8 @@ int ft_rw_keep_reading(struct ft_rw *lock, struct ft_thread *self);
 /* How one waits that upgrades. */
 extern const struct ft_wait_ops ft_rw_upgrade_ops;
 
-/* Gives the gate back. */
-static inline void
-ft_rw_open_gate(struct ft_rw *lock, struct ft_thread *self)
-{
-    ft_exclusive_unlock(&lock->lock.gate, self);
-}
+/* Gives the gate back, which this thread has. */
+void ft_rw_open_gate(struct ft_rw *lock, struct ft_thread *self);
 
 /* Whether a thread has the gate: it reads upgradably, is about to, or has upgraded. */
 static inline bool

@@ -27,6 +27,10 @@ ft_enter(PyObject *op, ft_take_fn *take)
     return FT_LIKELY(take(op, FT_FOREVER) > 0) ? Py_NewRef(op) : NULL;
 }
 
+/* The deadline of an acquire with blocking and timeout as given, NULL where they are not. 0, or
+ * -1 with the exception set that threading.Lock would raise. */
+int ft_parse_deadline(PyObject *is_blocking, PyObject *seconds, int64_t *deadline);
+
 /* Puts arguments given by position and by name into found, which starts as NULLs. -1 with
  * TypeError set when they do not fit. */
 int ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,

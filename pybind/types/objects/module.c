@@ -1,4 +1,6 @@
-/* The module ft_utils._locks: its state and its making. Its functions: report.c and dumping.c. */
+/* The module ft_utils._locks: its state and its making. Its functions: report.c, dumping.c and
+ * recording.c. */
+#include "core/record.h"
 #include "objects/patchable.h"
 #include "objects/process.h"
 #include "objects/rwtype.h"
@@ -87,6 +89,7 @@ locks_exec(PyObject *m)
     struct ft_module_state *state = PyModule_GetState(m);
     PyTypeObject *semaphore;
     if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
+        || PyModule_AddFunctions(m, ft_record_functions) < 0 || PyModule_AddFunctions(m, ft_naming_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
         || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
         || (state->no_side = ft_rw_no_side()) == NULL
@@ -98,6 +101,7 @@ locks_exec(PyObject *m)
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
         || (semaphore = add_patchable(m, &ft_semaphore_spec, NULL)) == NULL
         || add_patchable(m, &ft_bounded_semaphore_spec, semaphore) == NULL
+        || add_type(m, &ft_resizable_spec, NULL) == NULL
         || add_patchable(m, &ft_event_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
@@ -146,6 +150,7 @@ locks_clear(PyObject *m)
 static void
 locks_free(void *m)
 {
+    ft_record_drop();
     ft_unwatch_classes(m);
     locks_clear(m);
 }

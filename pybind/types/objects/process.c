@@ -4,8 +4,12 @@
 
 #include "core/dump.h"
 #include "core/golib.h"
+#include "core/names.h"
+#include "core/record.h"
 #include "locks/exclusive.h"
 #include "locks/rwlock.h"
+#include "objects/lockobj.h"
+#include "objects/types.h"
 #include "platform/clock.h"
 #include "platform/os.h"
 
@@ -42,6 +46,9 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     else if (given && seat->waiting_ops->take_back != NULL) {
         seat->waiting_ops->take_back(lock, t, state);
     }
+    else if (given && seat->waiting_ops->take_back_from != NULL) {
+        seat->waiting_ops->take_back_from(lock, seat);
+    }
     if (!given && seat->waiting_ops->forget != NULL) {
         seat->waiting_ops->forget(lock, seat);
     }
@@ -64,8 +71,10 @@ static void
 after_fork_in_child(void)
 {
     ft_registry_after_fork(forget_thread, recount_reads);
+    ft_record_after_fork();
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_names_after_fork_in_child();
     ft_dump_after_fork();
 }
 
@@ -74,13 +83,21 @@ before_fork(void)
 {
     ft_golib_before_fork();
     ft_registry_lock();
+    ft_names_before_fork();
 }
 
 static void
 after_fork_in_parent(void)
 {
+    ft_names_after_fork_in_parent();
     ft_registry_unlock();
     ft_golib_after_fork_in_parent();
+}
+
+static const char *
+kind_of(const void *lock)
+{
+    return ft_type_name((PyObject *)((uintptr_t)lock - FT_WORD_OFFSET));
 }
 
 static bool initialized;
@@ -89,6 +106,7 @@ static void
 init_process(void)
 {
     ft_clock_init();
+    ft_record_kind = kind_of;
     ft_spinners_most = ft_os_processors() - 1;
     initialized = ft_registry_init()
                   && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;

@@ -2,6 +2,7 @@
 #include "objects/rwtype.h"
 
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/types.h"
 
 FT_ASSERT_WORD(ReaderWriterLock, rw.lock.word);
@@ -204,38 +205,40 @@ static PyObject *
 rw_repr(PyObject *op)
 {
     struct ft_rw *rw = RW(op);
-    const char *name = ft_type_name(op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
     uint64_t s = ft_rw_load(rw);
     long long waiting = ft_waiting_for(&rw->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&rw->lock, FT_KIND_SHARED)
                         + ft_waiting_for(&rw->lock.gate, FT_KIND_EXCLUSIVE);
     if ((s & FT_RW_WRITER) != 0) {
-        return ft_repr_owned(op, PyUnicode_FromFormat("%s write-locked", name), s & ~FT_RW_UPGRADED, "", waiting);
+        return ft_repr_owned(op, "%U write-locked", named, s & ~FT_RW_UPGRADED, "", waiting);
     }
     long long readers = ft_rw_readers(rw);
     if (readers == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return PyUnicode_FromFormat("<%s read-locked readers=%lld waiters=%lld at %p>", name, readers, waiting, op);
+    char state[96];
+    PyOS_snprintf(state, sizeof state, "<%%U read-locked readers=%lld waiters=%lld at %%p>", readers, waiting);
+    return ft_repr_free(op, state, named);
 }
 
 static int
-rw_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+rw_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, ":ReaderWriterLock", names) ? 0 : -1;
+    PyObject *name;
+    return ft_name_alone(args, kwargs, "|$O:ReaderWriterLock", &name) < 0 ? -1 : ft_name_init(op, name);
 }
 
 void
 ft_rw_dealloc(PyObject *op)
 {
     ft_rw_forget(RW(op));
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the type ---- */
 
 PyDoc_STRVAR(rw_doc,
-"ReaderWriterLock()\n--\n\n"
+"ReaderWriterLock(*, name=None)\n--\n\n"
 "A lock for many readers or one writer.\n"
 "\n"
 "A waiting writer keeps new readers out; a thread that reads may read again all the\n"
@@ -243,7 +246,8 @@ PyDoc_STRVAR(rw_doc,
 "has been that for 5 ms (less where many wait); readers that have waited for 5 ms when\n"
 "writers go ahead of them once more go in after that. So neither side starves. Each\n"
 "thread releases what it took. What a writer wrote is seen by all that take the lock\n"
-"after it. A blocked call on the main thread answers Ctrl-C.\n"
+"after it. A blocked call on the main thread answers Ctrl-C. name is what reports call\n"
+"the lock: a str or None (TypeError).\n"
 "\n"
 "Readers that meet no writer write to no shared memory (BRAVO, Dice and Kogan, USENIX\n"
 "ATC 2019); writers and readers alternate as in phase-fair locks (Brandenburg and\n"
@@ -328,6 +332,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     FT_GETTER("__enter__", rw_get_enter, "Always TypeError, naming what to use instead."),
+    FT_NAME_GETSET,
     {0},
 };
 

@@ -14,12 +14,13 @@ extern PyType_Spec ft_lock_spec;
 extern PyType_Spec ft_rlock_spec;
 extern PyType_Spec ft_semaphore_spec;
 extern PyType_Spec ft_bounded_semaphore_spec;
+extern PyType_Spec ft_resizable_spec;
 extern PyType_Spec ft_event_spec;
 extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
 
 /* The functions of the module. */
-extern PyMethodDef ft_report_functions[], ft_dump_functions[];
+extern PyMethodDef ft_report_functions[], ft_dump_functions[], ft_record_functions[], ft_naming_functions[];
 
 /* The methods of a lock that a Condition calls. */
 enum ft_method {
