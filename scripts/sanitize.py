@@ -14,6 +14,7 @@ the source that scripts/interpreters.py fetches. What Go does stays out of its s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -385,6 +386,26 @@ def stress(seconds: float) -> None:
     looks = both(rw.__repr__, rw.readers, rw.writers_waiting, _locks.threads)
     r.run("ReaderWriterLock", read, read, write, downgrade, lambda: briefly(rw.acquire_read, rw.unlock_read, False),
           short_lived, fresh, looks)
+
+    def upgrade() -> None:
+        with rw.upgradable() as reading:
+            before = r.count
+            if reading.upgrade(timeout=1e-3):
+                if r.count != before:
+                    raise SystemExit("a writer wrote between the read and the upgrade")
+                r.add()
+                reading.downgrade()
+
+    r.run("upgrading", upgrade, upgrade, read, write,
+          lambda: briefly(rw.acquire_upgradable, rw.release_upgradable, False),
+          both(rw.__repr__, rw.readers, rw.upgradable_locked))
+    within = lock.within(1e-4)
+
+    def timed() -> None:
+        with contextlib.suppress(TimeoutError):
+            inside(within)
+
+    r.run("within", timed, timed, lambda: inside(lock))
     r.run("mostly reading", read, read, read, both(write, lambda: time.sleep(1e-3)))
 
     permits = s.Semaphore(1)

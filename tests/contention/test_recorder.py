@@ -158,6 +158,26 @@ def test_sides_of_a_reader_writer_lock(puppets: PuppetMaker) -> None:
     assert {s["lock"]["kind"] for s in profile.samples} == {"ReaderWriterLock"}
 
 
+def test_upgrades(puppets: PuppetMaker) -> None:
+    """An upgrade is a wait to write. One that wants to read upgradably waits for the same object."""
+    lock = ft.ReaderWriterLock()
+    reader, upgrader, wants = puppets(3)
+    _recorder.start()
+    reader.run(lock.lock_read)
+    upgrader.run(lock.lock_upgradable)
+    calls = [upgrader.start(lock.upgrade), wants.start(lock.lock_upgradable)]
+    waiting(lock, 2)
+    reader.run(lock.unlock_read)
+    calls[0].result(LIMIT)
+    upgrader.run(lock.unlock_write)
+    calls[1].result(LIMIT)
+    wants.run(lock.unlock_upgradable)
+    profile = stop()
+    assert count(profile.of(lock, role="waiter", side="write")) == 1
+    assert count(profile.of(lock, role="waiter", side="read")) == 1
+    assert {sample["lock"]["kind"] for sample in profile.samples} == {"ReaderWriterLock"}
+
+
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_what_a_wait_for_each_of_them_is(subject: Subject, puppet: Puppet) -> None:
     """Contention for a lock, and on which side, or the wait of something that is waited for on purpose."""

@@ -118,8 +118,20 @@ refuse(const char *why)
 }
 
 static FT_SLOW int
+refuse_write(struct ft_rw *lock, struct ft_thread *self)
+{
+    return refuse(ft_rw_has_gate(lock, self)
+                      ? "this thread has the upgradable read lock; use upgrade() to turn it into the write lock"
+                      : "this thread holds a read lock; release it before asking for the write lock, which would "
+                        "wait for it for ever");
+}
+
+static FT_SLOW int
 write_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
 {
+    if (ft_rw_my_reads(lock, self) > 0) {
+        return deadline == FT_NO_WAIT ? 0 : refuse_write(lock, self);
+    }
     if ((ft_rw_load(lock) & (FT_RW_BIAS | FT_RW_REVOKING)) != 0) {
         ft_read_revoke(lock);
     }
@@ -145,15 +157,6 @@ ft_rw_write(struct ft_rw *lock, int64_t deadline)
     if (FT_LIKELY(ft_cas(&lock->lock.word, 0, self->owner | FT_RW_WRITER))) {
         return 1;
     }
-    if (ft_rw_my_reads(lock, self) > 0) {
-        return deadline == FT_NO_WAIT
-                   ? 0
-                   : refuse(ft_rw_has_gate(lock, self)
-                                ? "this thread has the upgradable read lock; use upgrade() to turn it into the "
-                                  "write lock"
-                                : "this thread holds a read lock; release it before asking for the "
-                                  "write lock, which would wait for it for ever");
-    }
     return write_slow(lock, self, deadline);
 }
 
@@ -175,16 +178,10 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
     }
 }
 
-int
-ft_rw_unwrite(struct ft_rw *lock)
+/* The word is not that of a plain writer without flags, which this thread would be. */
+static FT_SLOW int
+unwrite_otherwise(struct ft_rw *lock, struct ft_thread *self)
 {
-    struct ft_thread *self = ft_self();
-    if (FT_UNLIKELY(self == NULL)) {
-        return -1;
-    }
-    if (FT_LIKELY(ft_cas(&lock->lock.word, self->owner | FT_RW_WRITER, 0))) {
-        return 1;
-    }
     uint64_t s = ft_rw_load(lock);
     if (!ft_rw_writes(s, self)) {
         return refuse((s & FT_RW_WRITER) == 0
@@ -197,6 +194,16 @@ ft_rw_unwrite(struct ft_rw *lock)
         ft_rw_open_gate(lock, self);
     }
     return 1;
+}
+
+int
+ft_rw_unwrite(struct ft_rw *lock)
+{
+    struct ft_thread *self = ft_self();
+    if (FT_UNLIKELY(self == NULL)) {
+        return -1;
+    }
+    return FT_LIKELY(ft_cas(&lock->lock.word, self->owner | FT_RW_WRITER, 0)) ? 1 : unwrite_otherwise(lock, self);
 }
 
 /* ---- the read side ---- */
@@ -391,8 +398,8 @@ ft_rw_reread(struct ft_rw *lock)
 
 /* ---- both sides ---- */
 
-struct ft_slot
-ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged)
+static inline struct ft_slot
+stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged)
 {
     struct ft_slot slot = ft_read_room(self);
     *judged = false;
@@ -413,6 +420,12 @@ ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged)
     }
 }
 
+struct ft_slot
+ft_rw_stop_writing(struct ft_rw *lock, struct ft_thread *self, bool *judged)
+{
+    return stop_writing(lock, self, judged);
+}
+
 int
 ft_rw_downgrade(struct ft_rw *lock)
 {
@@ -426,7 +439,7 @@ ft_rw_downgrade(struct ft_rw *lock)
                                               : refuse("cannot downgrade a write lock that this thread does not hold");
     }
     bool judged;
-    struct ft_slot slot = ft_rw_stop_writing(lock, self, &judged);
+    struct ft_slot slot = stop_writing(lock, self, &judged);
     if (slot.line == NULL) {
         return -1;
     }
