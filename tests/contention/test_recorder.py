@@ -12,6 +12,7 @@ import pytest
 import ft_utils.synchronization as ft
 from ft_utils import _recorder
 
+from ..support.subjects import SHORT, SUBJECTS, Subject
 from ..support.threads import LIMIT, Puppet, exercise, until, waiting
 
 PuppetMaker = Callable[[int], list[Puppet]]
@@ -155,6 +156,23 @@ def test_sides_of_a_reader_writer_lock(puppets: PuppetMaker) -> None:
     assert profile.of(lock, role="holder", side="write")[0]["thread"] == threading.current_thread().name
     assert profile.of(lock, role="holder", side="read")[0]["thread"] == "puppet-0"
     assert {s["lock"]["kind"] for s in profile.samples} == {"ReaderWriterLock"}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+def test_what_a_wait_for_each_of_them_is(subject: Subject, puppet: Puppet) -> None:
+    """Contention for a lock, and on which side, or the wait of something that is waited for on purpose."""
+    target = subject.make()
+    thing = subject.queue(target)
+    with subject.obstructed(target, puppet):
+        _recorder.start()
+        assert not subject.wait(target, SHORT)
+        profile = stop()
+    (sample,) = profile.of(thing, role="waiter")
+    assert sample["lock"]["kind"] == type(thing).__name__
+    locks = {"IntervalLock": "exclusive", "Lock": "exclusive", "RLock": "exclusive"}
+    sides = {"ReaderWriterLock": {"read", "write"}}
+    assert sample["side"] in sides.get(type(thing).__name__, {locks.get(type(thing).__name__, "wait")})
+    assert sample["count"] == 1 and sample["thread"] == threading.current_thread().name
 
 
 def test_a_context_is_its_lock(puppet: Puppet) -> None:
@@ -407,54 +425,6 @@ def test_a_second_start_changes_nothing() -> None:
     assert _recorder.running()
     assert stop().json["rate"] == 3
     assert not _recorder.running()
-
-
-def test_start_and_stop_while_threads_hammer() -> None:
-    locks = [ft.IntervalLock(), ft.Lock(), ft.IntervalLock(0)]
-    rw, condition = ft.ReaderWriterLock(), ft.Condition(ft.RLock())
-    over = threading.Event()
-
-    def hammer() -> None:
-        while not over.is_set():
-            for lock in locks:
-                with lock:
-                    pass
-            rw.lock_read()
-            rw.unlock_read()
-            rw.lock_write()
-            rw.unlock_write()
-            ft.IntervalLock().lock()
-            with condition:
-                condition.wait(0.0001)
-                condition.notify_all()
-
-    def toggle() -> int:
-        seen = 0
-        end = time.monotonic() + 2
-        while time.monotonic() < end or seen == 0:
-            _recorder.start()
-            time.sleep(0.005)  # some of the hammering is recorded
-            seen += count(stop().samples)
-        over.set()
-        return seen
-
-    results = exercise(toggle, hammer, hammer, hammer, hammer, limit=2 * LIMIT)
-    assert results[0] > 0
-
-
-def test_two_stop_at_once() -> None:
-    """One of them has it, the others are told that there is none."""
-
-    def try_stop() -> bool:
-        try:
-            _recorder.stop()
-        except RuntimeError:
-            return False
-        return True
-
-    for _ in range(20):
-        _recorder.start()
-        assert sum(exercise(try_stop, try_stop, try_stop)) == 1
 
 
 def test_stack_where_there_is_no_python_but_the_wait() -> None:

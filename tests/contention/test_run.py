@@ -105,9 +105,9 @@ import threading, time
 from concurrent.futures import ThreadPoolExecutor
 from ft_utils.synchronization import IntervalLock, snapshot
 lock = IntervalLock()
-held = threading.Event()
+ended, held = threading.Event(), threading.Event()
 def late():
-    threading.main_thread().join()
+    ended.wait()
     with lock:
         held.set()
         while not any(wait.lock == id(lock) for wait in snapshot()):
@@ -118,6 +118,7 @@ def later():
         pass
 threading.Thread(target=late).start()
 ThreadPoolExecutor().submit(later)
+ended.set()
 """,
     )
     outcome = contention("run", "-o", tmp_path / "p", file)

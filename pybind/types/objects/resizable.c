@@ -82,6 +82,7 @@ static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RESIZABLE_PARKED,
     .handed = true,
+    .side = FT_SIDE_WAIT,
     .what = "ResizableSemaphore",
 };
 

@@ -9,8 +9,9 @@ from ..crowd import Crowd
 from ..libraries import Libraries
 from ..loops import Code, per_statement
 from ..model import CONTROL, OURS, Case, Mark, Measure, Row, Settings
+from .conditions import ping_pong, rounds
 from .contended import SECTIONS, codes
-from .locks import bound, methods
+from .locks import Spelling, bound, methods
 
 DEPTHS = (10, 50)
 """Python frames of one wait, at least."""
@@ -20,6 +21,8 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
     from ft_utils import _recorder
 
     ours = libraries.ours
+    exclusive = bound(ours.IntervalLock, "lock", "unlock")
+    writers = bound(ours.ReaderWriterLock, "lock_write", "unlock_write")
     interval = methods(ours.IntervalLock, "lock", "unlock")
     writing = methods(ours.ReaderWriterLock, "lock_write", "unlock_write")
 
@@ -40,13 +43,15 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
         row = Row(f"record-{name}", "ns", f"{title}, recording", Mark("<=", 1.02, CONTROL))
         return case(row, per_statement(code, settings.quick), 81)
 
-    def contended(threads: int, section: str) -> Case:
+    def contended(threads: int, section: str, spelling: Spelling = exclusive, name: str = "") -> Case:
         def throughput() -> tuple[float]:
-            crowd = Crowd(codes(bound(ours.IntervalLock, "lock", "unlock"), threads, section))
+            crowd = Crowd(codes(spelling, threads, section))
             return (crowd.run(settings.seconds(0.3), settings.quick).rate / 1000,)
 
-        title = f"{threads} threads, {'empty section' if section == 'empty' else '50 iterations inside'}, recording"
-        return case(Row(f"record-{threads}-{section}", "k/s", title, Mark(">=", 0.9, CONTROL)), throughput, 15)
+        inside = "empty section" if section == "empty" else "50 iterations inside"
+        title = f"{threads} {'writers' if name else 'threads'}, {inside}, recording"
+        row = Row(f"record-{name}{threads}-{section}", "k/s", title, Mark(">=", 0.9, CONTROL))
+        return case(row, throughput, 15)
 
     def waits(depth: int) -> Case:
         row = Row(f"record-wait-{depth}", "ns", f"a wait that is over at once, {depth} frames deep, recording")
@@ -58,7 +63,18 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
         alone("write-pair", "lock_write(), unlock_write()", writing.code()),
         alone("with-read-kept", "with a kept RWReadContext", kept),
         *(contended(threads, section) for threads in (2, 8) for section in SECTIONS),
+        contended(8, "work", writers, "write-"),
         *(waits(depth) for depth in DEPTHS),
+        case(
+            Row("record-ping-pong", "µs", "a wake-up in Condition ping-pong, 2 threads, recording"),
+            lambda: ping_pong(ours, settings.count(4000)),
+            9,
+        ),
+        case(
+            Row("record-barrier-4", "µs", "a Barrier round of 4 threads, recording"),
+            lambda: rounds(ours, 4, settings.count(1000)),
+            9,
+        ),
     ]
 
 
