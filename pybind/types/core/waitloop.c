@@ -1,6 +1,7 @@
 #include "core/waitloop.h"
 
 #include "core/spin.h"
+#include "core/task.h"
 #include "platform/frames.h"
 #include "platform/os.h"
 #include "platform/pyver.h"
@@ -20,7 +21,12 @@ ft_wake(struct ft_waiter *chain)
     while (chain != NULL) {
         struct ft_waiter *waiter = chain;
         chain = waiter->wake_next; /* first: a woken thread may be gone at once */
-        PyThread_release_lock((PyThread_type_lock)waiter->token);
+        if (FT_UNLIKELY(ft_token_of_task(waiter->token))) {
+            ft_task_ring(waiter->token);
+        }
+        else {
+            PyThread_release_lock((PyThread_type_lock)waiter->token);
+        }
     }
 }
 
@@ -60,6 +66,10 @@ ft_announce_end(struct ft_thread *self)
 void
 ft_consume_wakeup(struct ft_thread *self)
 {
+    if (FT_UNLIKELY(self->task != NULL)) {
+        ft_task_consume(self->task);
+        return;
+    }
     PyThread_acquire_lock(self->seat->semaphore, WAIT_LOCK);
 }
 

@@ -70,6 +70,12 @@ take(PyObject *op, int64_t deadline)
     return FT_ACQUIRED;
 }
 
+int
+ft_interval_take(PyObject *op, int64_t deadline)
+{
+    return take(op, deadline);
+}
+
 static PyObject *
 interval_lock(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -108,6 +114,12 @@ interval_unlock(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     return FT_LIKELY(ft_exclusive_unlock(ft_word_of(op), thread)) ? Py_None : refuse(op, "cannot unlock");
+}
+
+int
+ft_interval_give(PyObject *op)
+{
+    return interval_unlock(op, NULL) == NULL ? -1 : 0;
 }
 
 /* A cede() that a signal broke off inside the block has lost the lock. The exception that
