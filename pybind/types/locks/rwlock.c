@@ -226,8 +226,11 @@ read_blocked_by(void *lock, struct ft_thread *t)
            || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
 }
 
+static int settle_read(void *lock, struct ft_thread *self);
+
 static const struct ft_wait_ops read_ops = {
     .try = read_try,
+    .settle = settle_read,
     .fallback_try = read_try,
     .owned = writes,
     .take_back = take_back_read,
@@ -262,6 +265,20 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
     }
 }
 
+/* The word counts this reader. A signal handler that ran meanwhile has left the slots as it found
+ * them, or this thread reads by now what it did not: look again. */
+static int
+settle_read(void *lock, struct ft_thread *self)
+{
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
+        uncount(OF(lock), self);
+        return FT_FAILED;
+    }
+    ft_read_counted(lock, slot);
+    return FT_ACQUIRED;
+}
+
 static FT_SLOW int
 read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
 {
@@ -273,17 +290,7 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
                       "read lock");
     }
     int outcome = ft_wait(&read_ops, &lock->lock, self, deadline);
-    if (outcome == FT_ACQUIRED) {
-        /* The word counts us. A signal handler that ran meanwhile has left the slots as
-         * it found them, or this thread reads by now what it did not: look again. */
-        struct ft_slot slot = ft_read_room(self);
-        if (slot.line == NULL) {
-            uncount(lock, self);
-            return -1;
-        }
-        ft_read_counted(&lock->lock, slot);
-    }
-    return outcome;
+    return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
 /* The first slot of a thread that reads nothing is empty: there is nothing to search. */

@@ -1,6 +1,7 @@
 /* ResizableSemaphore. The word, its states and who may change what: golib/locks/resizable.go. */
 #include "objects/args.h"
 #include "objects/naming.h"
+#include "objects/takes.h"
 #include "objects/types.h"
 
 typedef struct {
@@ -214,9 +215,8 @@ resize(Resizable *self, struct ft_thread *thread, uint64_t limit)
 
 /* ---- arguments ---- */
 
-/* A whole number from least up: 0, or -1 with TypeError or ValueError set. Python code may run. */
-static FT_SLOW int
-parse_count(PyObject *number, uint64_t least, const char *what, uint64_t *n)
+FT_SLOW int
+ft_parse_permits(PyObject *number, uint64_t least, const char *what, uint64_t *n)
 {
     PyObject *whole = PyNumber_Index(number);
     if (whole == NULL) {
@@ -245,7 +245,7 @@ acquire_as_told(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     uint64_t n = 1;
     int64_t deadline;
     if (ft_gather("acquire", names, 3, args, nargs, kwnames, found) < 0
-        || (found[0] != NULL && parse_count(found[0], 1, "n", &n) < 0)
+        || (found[0] != NULL && ft_parse_permits(found[0], 1, "n", &n) < 0)
         || ft_parse_deadline(found[1], found[2], &deadline) < 0) {
         return NULL;
     }
@@ -265,7 +265,7 @@ resizable_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     PyObject *given;
     uint64_t n = 1;
     if (ft_gather_one("release", "n", args, nargs, kwnames, &given) < 0
-        || (given != NULL && parse_count(given, 1, "n", &n) < 0)) {
+        || (given != NULL && ft_parse_permits(given, 1, "n", &n) < 0)) {
         return NULL;
     }
     return ft_none(ft_resizable_give(op, n));
@@ -294,7 +294,7 @@ resizable_resize(PyObject *op, PyObject *given)
 {
     uint64_t limit;
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || parse_count(given, 0, "limit", &limit) < 0) {
+    if (thread == NULL || ft_parse_permits(given, 0, "limit", &limit) < 0) {
         return NULL;
     }
     resize(SELF(op), thread, limit);
@@ -362,7 +362,7 @@ resizable_init(PyObject *op, PyObject *args, PyObject *kwargs)
     uint64_t limit;
     struct ft_thread *thread = ft_self();
     if (thread == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:ResizableSemaphore", names, &given, &name)
-        || parse_count(given, 0, "limit", &limit) < 0 || ft_name_init(op, name) < 0) {
+        || ft_parse_permits(given, 0, "limit", &limit) < 0 || ft_name_init(op, name) < 0) {
         return -1;
     }
     resize(SELF(op), thread, limit);
