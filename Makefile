@@ -10,7 +10,7 @@ EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization ft_utils.contention
+STUBS := ft_utils.synchronization ft_utils.contention ft_utils.aio
 # Packages whose types stand in the code, and are for ourselves.
 TYPED := ft_utils._profiling
 

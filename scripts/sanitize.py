@@ -322,7 +322,9 @@ class Round:
 
 
 def stress(seconds: float) -> None:
-    from ft_utils import _locks, _recorder
+    import asyncio
+
+    from ft_utils import _locks, _recorder, aio
     from ft_utils import synchronization as s
 
     r = Round(seconds)
@@ -422,6 +424,26 @@ def stress(seconds: float) -> None:
         waits = [lambda c=c: inside(c, lambda: c.wait(1e-3))] * 3
         r.run(f"Condition({type(guard).__name__})", *waits, lambda c=c: inside(c, c.notify),
               lambda c=c: inside(c, c.notify_all), c.__repr__)
+    shared = s.IntervalLock()
+
+    def tasks() -> None:
+        """A loop whose tasks take turns with those of another one and with threads; one of them gives up."""
+
+        async def visit() -> None:
+            for _ in range(20):
+                async with aio.holding(shared):
+                    r.add()
+
+        async def visits() -> None:
+            given_up = asyncio.create_task(visit())
+            going = [asyncio.create_task(visit()) for _ in range(3)]
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(*going)
+
+        asyncio.run(visits())
+
+    r.run("tasks", tasks, tasks, lambda: inside(shared), lambda: inside(shared), both(shared.__repr__, _locks.threads))
     barrier = s.Barrier(3)
 
     def meet() -> None:
@@ -431,6 +453,15 @@ def stress(seconds: float) -> None:
             barrier.reset()
 
     r.run("Barrier", *[meet] * 4, both(barrier.__repr__, lambda: barrier.n_waiting))
+
+    named = s.IntervalLock(name="accounts")
+
+    def rename() -> None:  # and a lock that is named, and gone at once
+        named.name = "accounts" if named.name is None else None
+        s.Lock(name="passing").name = "gone"
+
+    reports = both(s.lock_stats, s.snapshot, lambda: _locks.dump_facts(True), named.__repr__)
+    r.run("names", rename, rename, lambda: inside(named), lambda: briefly(named.acquire, named.release), reports)
 
     def record() -> None:
         _recorder.start()

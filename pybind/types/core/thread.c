@@ -53,20 +53,24 @@ free_buried(void)
     }
 }
 
-FT_SLOW struct ft_thread *
-ft_self_slow(void)
+/* Not in the registry yet. NULL when there is no memory. */
+static struct ft_thread *
+new_record(void)
 {
     free_buried();
     struct ft_thread *self = aligned_alloc(FT_CACHE_LINE, sizeof *self);
-    if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
-        free(self);
-        PyErr_NoMemory();
-        return NULL;
+    if (self != NULL) {
+        memset(self, 0, sizeof *self);
+        self->ident = PyThread_get_thread_ident();
+        self->native = ft_os_thread_id();
+        self->seat = &self->first_seat;
     }
-    memset(self, 0, sizeof *self);
-    self->ident = PyThread_get_thread_ident();
-    self->native = ft_os_thread_id();
-    self->is_main = ft_os_is_main_thread();
+    return self;
+}
+
+static void
+enlist(struct ft_thread *self)
+{
     ft_registry_lock();
     self->owner = next_id++ << FT_OWNER_SHIFT;
     self->next = threads;
@@ -76,9 +80,34 @@ ft_self_slow(void)
     threads = self;
     ft_registry_unlock();
     self->first_seat.waiter.id = self->owner >> FT_OWNER_SHIFT;
+}
+
+FT_SLOW struct ft_thread *
+ft_self_slow(void)
+{
+    struct ft_thread *self = new_record();
+    if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
+        free(self);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->is_main = ft_os_is_main_thread();
+    enlist(self);
     self->first_seat.waiter.naps = FT_SPINS && ft_spinners_most > 0;
-    self->seat = &self->first_seat;
     ft_current = self;
+    return self;
+}
+
+struct ft_thread *
+ft_task_record(struct ft_task *task)
+{
+    struct ft_thread *self = new_record();
+    if (self == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->task = task;
+    enlist(self);
     return self;
 }
 
@@ -86,6 +115,10 @@ int
 ft_self_prepare_wait(struct ft_thread *self)
 {
     struct ft_seat *seat = self->seat;
+    if (FT_UNLIKELY(self->task != NULL)) {
+        PyErr_SetString(PyExc_RuntimeError, "a task cannot wait like this: its event loop would stand still");
+        return -1;
+    }
     if (FT_LIKELY(seat->semaphore != NULL)) {
         return 0;
     }
@@ -222,6 +255,16 @@ thread_exit(void *record)
 }
 
 void
+ft_task_record_end(struct ft_thread *record)
+{
+    ft_registry_lock();
+    record->task = NULL;
+    record->ended = true;
+    ft_registry_reap(record);
+    ft_registry_unlock();
+}
+
+void
 ft_registry_reap(struct ft_thread *thread)
 {
     if (thread->ended && !holds_reads(thread) && !waits(thread)) {
@@ -261,6 +304,9 @@ ft_registry_after_fork(void (*forget)(struct ft_thread *gone), void (*recount)(s
     for (struct ft_thread *t = threads; t != NULL; t = next) {
         next = t->next;
         if (t != self) {
+            if (t->task != NULL) { /* the task may be here, with what it holds */
+                continue;
+            }
             unlink_thread(t);
             t->next = buried;
             buried = t;

@@ -3,6 +3,7 @@
 #include "core/deadlock.h"
 #include "core/fallback.h"
 #include "core/spin.h"
+#include "core/task.h"
 
 int64_t
 ft_count_waiting(const void *lock, uint32_t kind)
@@ -279,10 +280,109 @@ ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
     return ft_wait_number(ops, lock, self, deadline, 0);
 }
 
+/* ---- tasks: they wait without a thread ---- */
+
+/* It may be cancelled at any time, so its wait counts as one with a time-out. */
+#define CANCELLABLE (FT_FOREVER - 1)
+
+/* What a task waits for is kept by its seat from one step to the next. NULL: for nothing, or this
+ * is a child, where nobody remembers. */
+static struct ft_waiting
+wait_of_task(struct ft_thread *self)
+{
+    struct ft_seat *seat = self->seat;
+    void *lock = (void *)(uintptr_t)atomic_load(&seat->waiting_for);
+    if (lock == NULL) {
+        return (struct ft_waiting){.lock = NULL};
+    }
+    struct ft_waiting wait = waiting(seat->waiting_ops, lock, self, CANCELLABLE);
+    wait.number = seat->waiter.number;
+    return wait;
+}
+
+static enum ft_outcome
+settle(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    return ops->settle != NULL ? (enum ft_outcome)ops->settle(lock, self) : FT_ACQUIRED;
+}
+
+static enum ft_outcome
+end_of_task(struct ft_waiting *wait)
+{
+    ft_announce_end(wait->self);
+    ft_forget(&wait->self->seat->waiter);
+    return wait->end == ACQUIRED ? settle(wait->ops, wait->lock, wait->self) : FT_TIMED_OUT;
+}
+
+static FT_SLOW enum ft_outcome
+queue_task(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, uint64_t number)
+{
+    struct ft_waiting wait = waiting(ops, lock, self, CANCELLABLE);
+    wait.number = number;
+    if (ft_golib() != NULL) {
+        ft_announce(&wait);
+        return contend(&wait) == FT_END ? end_of_task(&wait) : FT_PENDING;
+    }
+    self->seat->waiter.number = number;
+    if (ft_golib_missing() && ops->fallback_try(lock, self)) {
+        return settle(ops, lock, self);
+    }
+    if (ops->fallback_given_up != NULL) {
+        ops->fallback_given_up(lock);
+    }
+    return FT_UNQUEUED;
+}
+
+enum ft_outcome
+ft_task_resume(struct ft_thread *self)
+{
+    struct ft_waiting wait = wait_of_task(self);
+    return wait.lock != NULL && ft_task_heard(self->task) && woken(&wait) == FT_END ? end_of_task(&wait) : FT_PENDING;
+}
+
+enum ft_outcome
+ft_task_withdraw(struct ft_thread *self)
+{
+    struct ft_waiting wait = wait_of_task(self);
+    if (wait.lock == NULL) {
+        return FT_TIMED_OUT;
+    }
+    wait.end = withdraw(&wait, FT_REASON_INTERRUPTED) ? ACQUIRED : GAVE_UP;
+    return end_of_task(&wait);
+}
+
+/* Whether a task of the calling thread has to let go first, which it cannot while this thread
+ * waits. */
+static bool
+blocks_its_loop(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    bool found = false;
+    ft_registry_lock();
+    for (struct ft_thread *t = ft_registry_first(); t != NULL && !found; t = t->next) {
+        found = t->task != NULL && t->ident == self->ident && ops->blocked_by(lock, t);
+    }
+    ft_registry_unlock();
+    return found;
+}
+
+static FT_SLOW int
+refuse_blocked_loop(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a task of this thread's event loop holds the lock, and cannot let go while this thread "
+                    "waits; take it by ft_utils.aio");
+    return FT_FAILED;
+}
+
+/* ---- the beginning ---- */
+
 FT_SLOW enum ft_outcome
 ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline,
                uint64_t number)
 {
+    if (FT_UNLIKELY(self->task != NULL)) {
+        return queue_task(ops, lock, self, number);
+    }
     if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
     }
@@ -296,6 +396,10 @@ ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     if (ops->owned != NULL && ops->owned(lock, self)) {
         ft_record_cancel(&record, self);
         return refuse_kept(ops);
+    }
+    if (FT_UNLIKELY(ft_tasks_exist()) && deadline == FT_FOREVER && ops->blocked_by != NULL
+        && blocks_its_loop(ops, lock, self)) {
+        return refuse_blocked_loop();
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.number = number;

@@ -55,12 +55,17 @@ struct ft_wait_ops {
     /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
      * not moved there. */
     const struct ft_wait_ops *moves_to;
+    /* What is left to do for a task that was given the lock: Acquired, or Failed with an exception
+     * set and the lock given back. NULL: nothing. */
+    int (*settle)(void *lock, struct ft_thread *self);
 };
 
 /* Steps from a lock's object to its word: the head of an object and its weak references. */
 #define FT_WORD_OFFSET ((Py_ssize_t)(sizeof(PyObject) + sizeof(PyObject *)))
 
 enum ft_outcome {
+    FT_UNQUEUED = -3, /* a task only: there is no queue; it may load Go, or has to try again */
+    FT_PENDING = -2,  /* a task only: it is queued, and its bell will ring */
     FT_FAILED = -1,
     FT_TIMED_OUT = 0,
     FT_ACQUIRED = 1,
@@ -82,6 +87,13 @@ void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct f
  * waiter's chain. */
 enum ft_outcome ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
                                int64_t deadline);
+
+/* The rest of the wait of a task, which ft_wait has answered Pending. It was woken: Acquired, or
+ * Pending once more, or Failed with an exception set. */
+enum ft_outcome ft_task_resume(struct ft_thread *self);
+
+/* Ends such a wait: TimedOut, or Acquired when it has been given the lock before. */
+enum ft_outcome ft_task_withdraw(struct ft_thread *self);
 
 /* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
  * signals wait. awake: it was woken there and has consumed that. before: the record of the wait

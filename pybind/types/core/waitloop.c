@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "core/spin.h"
+#include "core/task.h"
 #include "core/wait.h"
 #include "platform/clock.h"
 #include "platform/frames.h"
@@ -23,7 +24,12 @@ ft_wake(struct ft_waiter *chain)
     while (chain != NULL) {
         struct ft_waiter *waiter = chain;
         chain = waiter->wake_next; /* first: a woken thread may be gone at once */
-        PyThread_release_lock((PyThread_type_lock)waiter->token);
+        if (FT_UNLIKELY(ft_token_of_task(waiter->token))) {
+            ft_task_ring(waiter->token);
+        }
+        else {
+            PyThread_release_lock((PyThread_type_lock)waiter->token);
+        }
     }
 }
 
@@ -78,6 +84,10 @@ ft_wait_end(const struct ft_waiting *wait)
 void
 ft_consume_wakeup(struct ft_thread *self)
 {
+    if (FT_UNLIKELY(self->task != NULL)) {
+        ft_task_consume(self->task);
+        return;
+    }
     PyThread_acquire_lock(self->seat->semaphore, WAIT_LOCK);
 }
 

@@ -244,8 +244,11 @@ ft_rw_read_blocked_by(void *lock, struct ft_thread *t)
            && (seat->waiting_ops == &write_ops || seat->waiting_ops == &ft_rw_upgrade_ops);
 }
 
+static int settle_read(void *lock, struct ft_thread *self);
+
 static const struct ft_wait_ops read_ops = {
     .try = ft_rw_read_try,
+    .settle = settle_read,
     .fallback_try = ft_rw_read_try,
     .owned = writes,
     .take_back = ft_rw_take_back_read,
@@ -285,6 +288,20 @@ ft_rw_uncount(struct ft_rw *lock, struct ft_thread *self)
     uncount(lock, self);
 }
 
+/* The word counts this reader. A signal handler that ran meanwhile has left the slots as it found
+ * them, or this thread reads by now what it did not: look again. */
+static int
+settle_read(void *lock, struct ft_thread *self)
+{
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
+        uncount(OF(lock), self);
+        return FT_FAILED;
+    }
+    ft_read_counted(lock, slot);
+    return FT_ACQUIRED;
+}
+
 static FT_SLOW int
 read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
 {
@@ -296,17 +313,7 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
                       "read lock");
     }
     int outcome = ft_wait(&read_ops, &lock->lock, self, deadline);
-    if (outcome == FT_ACQUIRED) {
-        /* The word counts us. A signal handler that ran meanwhile has left the slots as
-         * it found them, or this thread reads by now what it did not: look again. */
-        struct ft_slot slot = ft_read_room(self);
-        if (slot.line == NULL) {
-            uncount(lock, self);
-            return -1;
-        }
-        ft_read_counted(&lock->lock, slot);
-    }
-    return outcome;
+    return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
 /* The first slot of a thread that reads nothing is empty: there is nothing to search. */

@@ -25,9 +25,10 @@ int64_t ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self);
 /* Those of any thread. Under the registry's lock. */
 int64_t ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t);
 
-/* In a forked child, for each tag of a counted read lock that a thread had: counts the read locks
- * of the one thread that is left, NULL if it has none, and frees the gate if it went with another. */
-void ft_rw_recount(struct ft_rw *lock, const struct ft_thread *had, uintptr_t tag, const struct ft_thread *left);
+/* In a forked child: what the word counts, if no writer has the lock; and that an owner which is
+ * not there any more has the gate no more. */
+void ft_rw_recount(struct ft_rw *lock, uint64_t readers);
+void ft_rw_forget_gate(struct ft_rw *lock, uint64_t owner);
 
 /* ---- for locks/rwupgrade.c ---- */
 

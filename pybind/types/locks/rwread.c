@@ -209,20 +209,19 @@ ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
 }
 
 void
-ft_rw_recount(struct ft_rw *lock, const struct ft_thread *had, uintptr_t tag, const struct ft_thread *left)
+ft_rw_recount(struct ft_rw *lock, uint64_t readers)
+{
+    uint64_t s = ft_rw_load(lock);
+    if ((s & FT_RW_WRITER) == 0) {
+        atomic_store(&lock->lock.word, (s & (FT_RW_ONE_READER - 1)) | readers << FT_OWNER_SHIFT);
+    }
+}
+
+void
+ft_rw_forget_gate(struct ft_rw *lock, uint64_t owner)
 {
     struct ft_interval_lock *gate = &lock->lock.gate;
-    uint64_t n = 0, s = ft_rw_load(lock);
-    for (const struct ft_slots *l = left == NULL ? NULL : &left->reads; l != NULL; l = atomic_load(&l->more)) {
-        for (int i = 0; i < FT_SLOTS; i++) {
-            n += (atomic_load(&l->tag[i]) & ~FT_TAG_UPGRADABLE) == counted(&lock->lock);
-        }
-    }
-    if ((s & FT_RW_WRITER) == 0) {
-        atomic_store(&lock->lock.word, (s & (FT_RW_ONE_READER - 1)) | n << FT_OWNER_SHIFT);
-    }
-    bool went = had != left && (tag & FT_TAG_UPGRADABLE) != 0;
-    if (went && atomic_load(&gate->word) >> FT_OWNER_SHIFT == had->owner >> FT_OWNER_SHIFT) {
+    if (atomic_load(&gate->word) >> FT_OWNER_SHIFT == owner >> FT_OWNER_SHIFT) {
         atomic_store(&gate->word, 0);
     }
 }

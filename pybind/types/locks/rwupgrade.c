@@ -107,10 +107,7 @@ take_back(void *lock, const struct ft_thread *gone, uint32_t state)
 static void
 forget(void *lock, const struct ft_seat *seat)
 {
-    struct ft_interval_lock *gate = &OF(lock)->lock.gate;
-    if (atomic_load(&gate->word) >> FT_OWNER_SHIFT == seat->waiter.id) {
-        atomic_store(&gate->word, 0);
-    }
+    ft_rw_forget_gate(OF(lock), seat->waiter.id << FT_OWNER_SHIFT);
 }
 
 static const struct ft_wait_ops enter_ops = {
@@ -299,7 +296,7 @@ changed_meanwhile(void *lock, struct ft_thread *self)
 }
 
 /* Its slot stays while it waits, and it has done nothing yet where it was handed the lock. The
- * gate goes with the slot (ft_rw_recount). */
+ * gate goes with the slot (recount_reads in objects/process.c). */
 static void
 take_back_upgrade(void *lock, const struct ft_thread *gone, uint32_t Py_UNUSED(state))
 {

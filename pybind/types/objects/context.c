@@ -6,6 +6,7 @@
  * threads have the lock is the lock's business. */
 #include "objects/args.h"
 #include "objects/rwtype.h"
+#include "objects/takes.h"
 #include "objects/types.h"
 #include "objects/within.h"
 
@@ -30,6 +31,13 @@ refuse_unmade(PyObject *op)
                  "with a ReaderWriterLock",
                  ft_type_name(op));
     return -1;
+}
+
+PyObject *
+ft_context_lock(PyObject *op)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return lock != NULL || refuse_unmade(op) == 0 ? (PyObject *)lock : NULL;
 }
 
 /* ---- making ---- */

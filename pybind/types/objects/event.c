@@ -9,6 +9,7 @@
 #include "objects/exclusives.h"
 #include "objects/naming.h"
 #include "objects/patchable.h"
+#include "objects/takes.h"
 #include "objects/types.h"
 
 typedef struct {
@@ -98,6 +99,12 @@ static inline PyObject *
 await_flag(Event *self, PyObject *timeout)
 {
     return FT_LIKELY(is_set(self)) ? Py_True : ft_bool(ft_wait_with(&ops, &self->event, timeout));
+}
+
+int
+ft_event_await(PyObject *op)
+{
+    return is_set(SELF(op)) ? FT_ACQUIRED : ft_wait_with(&ops, &SELF(op)->event, NULL);
 }
 
 /* ---- the flag under _cond ---- */

@@ -72,6 +72,12 @@ take(PyObject *op, int64_t deadline)
     return FT_ACQUIRED;
 }
 
+int
+ft_interval_take(PyObject *op, int64_t deadline)
+{
+    return take(op, deadline);
+}
+
 static PyObject *
 interval_lock(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -112,6 +118,12 @@ interval_unlock(PyObject *op, PyObject *Py_UNUSED(unused))
     return FT_LIKELY(ft_exclusive_unlock(ft_word_of(op), thread)) ? Py_None : refuse(op, "cannot unlock");
 }
 
+int
+ft_interval_give(PyObject *op)
+{
+    return interval_unlock(op, NULL) == NULL ? -1 : 0;
+}
+
 /* A cede() that a signal broke off inside the block has lost the lock. The exception that
  * is on its way says more than a complaint about that, so it passes. */
 static FT_SLOW PyObject *
@@ -134,13 +146,7 @@ interval_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
                : exit_unowned(op, thread, nargs > 0 && !Py_IsNone(args[0]));
 }
 
-FT_WITHIN_METHOD(interval_within, take, interval_exit)
-
-int
-ft_interval_take(PyObject *op, int64_t deadline)
-{
-    return take(op, deadline);
-}
+FT_WITHIN_METHOD(interval_within, ft_interval_take, interval_exit)
 
 /* ---- cede and poll ---- */
 

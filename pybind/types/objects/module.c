@@ -87,7 +87,6 @@ static int
 locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
-    PyTypeObject *semaphore;
     if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
         || PyModule_AddFunctions(m, ft_record_functions) < 0 || PyModule_AddFunctions(m, ft_naming_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
@@ -99,10 +98,12 @@ locks_exec(PyObject *m)
         || (state->timed_context = owned(add_type(m, &ft_timed_context_spec, NULL))) == NULL
         || (state->lock = owned(add_type(m, &ft_lock_spec, NULL))) == NULL
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
-        || (semaphore = add_patchable(m, &ft_semaphore_spec, NULL)) == NULL
-        || add_patchable(m, &ft_bounded_semaphore_spec, semaphore) == NULL
-        || add_type(m, &ft_resizable_spec, NULL) == NULL
-        || add_patchable(m, &ft_event_spec, NULL) == NULL
+        || (state->semaphore = owned(add_patchable(m, &ft_semaphore_spec, NULL))) == NULL
+        || add_patchable(m, &ft_bounded_semaphore_spec, state->semaphore) == NULL
+        || (state->resizable = owned(add_type(m, &ft_resizable_spec, NULL))) == NULL
+        || (state->event = owned(add_patchable(m, &ft_event_spec, NULL))) == NULL
+        || (state->bell = owned(add_type(m, &ft_bell_spec, NULL))) == NULL
+        || add_type(m, &ft_task_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
         return -1;
@@ -123,6 +124,10 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->write_context);
     Py_VISIT(state->upgrade_context);
     Py_VISIT(state->timed_context);
+    Py_VISIT(state->semaphore);
+    Py_VISIT(state->resizable);
+    Py_VISIT(state->event);
+    Py_VISIT(state->bell);
     Py_VISIT(state->no_side);
     return 0;
 }
@@ -140,6 +145,10 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->write_context);
     Py_CLEAR(state->upgrade_context);
     Py_CLEAR(state->timed_context);
+    Py_CLEAR(state->semaphore);
+    Py_CLEAR(state->resizable);
+    Py_CLEAR(state->event);
+    Py_CLEAR(state->bell);
     Py_CLEAR(state->no_side);
     for (int i = 0; i < FT_METHOD_COUNT; i++) {
         Py_CLEAR(state->methods[i]);

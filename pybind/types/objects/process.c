@@ -6,6 +6,7 @@
 #include "core/golib.h"
 #include "core/names.h"
 #include "core/record.h"
+#include "core/task.h"
 #include "locks/exclusive.h"
 #include "locks/rwlock.h"
 #include "objects/lockobj.h"
@@ -15,16 +16,45 @@
 
 #include <pthread.h>
 
-/* The read locks of the thread that is left are all that there are: each lock that any thread
- * read has its readers counted anew. One that was waiting to upgrade was not counted. */
+/* Whether the child has this thread, or task: a task of the thread that forks is here as that is. */
+static bool
+stays(const struct ft_thread *t)
+{
+    return t == ft_current || (t->task != NULL && t->ident == PyThread_get_thread_ident());
+}
+
+static uint64_t
+counted_reads(uintptr_t lock)
+{
+    uint64_t n = 0;
+    for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
+        for (struct ft_slots *s = &t->reads; stays(t) && s != NULL; s = atomic_load(&s->more)) {
+            for (int i = 0; i < FT_SLOTS; i++) {
+                uintptr_t tag = atomic_load(&s->tag[i]);
+                n += (tag & FT_TAG_COUNTED) != 0 && (tag & ~FT_TAG_MASK) == lock;
+            }
+        }
+    }
+    return n;
+}
+
+/* The read locks of those that are left are all that there are: each lock that any thread read
+ * has its readers counted anew. One that was waiting to upgrade was not counted. */
 static void
 recount_reads(struct ft_thread *t)
 {
+    bool gone = !stays(t);
     for (struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
         for (int i = 0; i < FT_SLOTS; i++) {
-            uintptr_t tag = atomic_load(&s->tag[i]);
-            if (tag & FT_TAG_COUNTED) {
-                ft_rw_recount((struct ft_rw *)(tag & ~FT_TAG_MASK), t, tag, ft_current);
+            uintptr_t tag = atomic_load(&s->tag[i]), lock = tag & ~FT_TAG_MASK;
+            if ((tag & FT_TAG_COUNTED) != 0) {
+                ft_rw_recount((struct ft_rw *)lock, counted_reads(lock));
+            }
+            if (gone && (tag & FT_TAG_UPGRADABLE) != 0) {
+                ft_rw_forget_gate((struct ft_rw *)lock, t->owner);
+            }
+            if (gone) {
+                atomic_store(&s->tag[i], 0);
             }
         }
     }
@@ -55,6 +85,16 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_ops->flags);
 }
 
+/* The object of the task is here, so it may not be left in the middle of a wait. */
+static void
+forget_task(struct ft_thread *t)
+{
+    atomic_store(&t->first_seat.waiting_for, NULL);
+    t->first_seat.waiter.ticket = 0;
+    atomic_store(&t->first_seat.waiter.state, FT_STATE_IDLE);
+    ft_task_forget(t->task);
+}
+
 /* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
  * are the read locks that they held: a reader that does not exist changes nothing, and
  * nobody could ever release for it. What they had locked for writing stays locked: the
@@ -65,11 +105,15 @@ forget_thread(struct ft_thread *t)
     for (struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
         forget_wait(t, seat);
     }
+    if (t->task != NULL) {
+        forget_task(t);
+    }
 }
 
 static void
 after_fork_in_child(void)
 {
+    ft_bells_after_fork_in_child();
     ft_registry_after_fork(forget_thread, recount_reads);
     ft_record_after_fork();
     atomic_store(&ft_spinning, 0);
@@ -84,11 +128,13 @@ before_fork(void)
     ft_golib_before_fork();
     ft_registry_lock();
     ft_names_before_fork();
+    ft_bells_before_fork();
 }
 
 static void
 after_fork_in_parent(void)
 {
+    ft_bells_after_fork_in_parent();
     ft_names_after_fork_in_parent();
     ft_registry_unlock();
     ft_golib_after_fork_in_parent();

@@ -1,7 +1,9 @@
 /* ResizableSemaphore. The word, its states and who may change what: golib/locks/resizable.go. */
 #include "objects/args.h"
 #include "objects/naming.h"
+#include "objects/takes.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 typedef struct {
     FT_OBJECT_HEAD
@@ -214,9 +216,8 @@ resize(Resizable *self, struct ft_thread *thread, uint64_t limit)
 
 /* ---- arguments ---- */
 
-/* A whole number from least up: 0, or -1 with TypeError or ValueError set. Python code may run. */
-static FT_SLOW int
-parse_count(PyObject *number, uint64_t least, const char *what, uint64_t *n)
+FT_SLOW int
+ft_parse_permits(PyObject *number, uint64_t least, const char *what, uint64_t *n)
 {
     PyObject *whole = PyNumber_Index(number);
     if (whole == NULL) {
@@ -245,7 +246,7 @@ acquire_as_told(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     uint64_t n = 1;
     int64_t deadline;
     if (ft_gather("acquire", names, 3, args, nargs, kwnames, found) < 0
-        || (found[0] != NULL && parse_count(found[0], 1, "n", &n) < 0)
+        || (found[0] != NULL && ft_parse_permits(found[0], 1, "n", &n) < 0)
         || ft_parse_deadline(found[1], found[2], &deadline) < 0) {
         return NULL;
     }
@@ -265,7 +266,7 @@ resizable_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     PyObject *given;
     uint64_t n = 1;
     if (ft_gather_one("release", "n", args, nargs, kwnames, &given) < 0
-        || (given != NULL && parse_count(given, 1, "n", &n) < 0)) {
+        || (given != NULL && ft_parse_permits(given, 1, "n", &n) < 0)) {
         return NULL;
     }
     return ft_none(ft_resizable_give(op, n));
@@ -289,12 +290,14 @@ resizable_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     return ft_none(ft_resizable_give(op, 1));
 }
 
+FT_WITHIN_METHOD(resizable_within, take_one, resizable_exit)
+
 static PyObject *
 resizable_resize(PyObject *op, PyObject *given)
 {
     uint64_t limit;
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || parse_count(given, 0, "limit", &limit) < 0) {
+    if (thread == NULL || ft_parse_permits(given, 0, "limit", &limit) < 0) {
         return NULL;
     }
     resize(SELF(op), thread, limit);
@@ -362,7 +365,7 @@ resizable_init(PyObject *op, PyObject *args, PyObject *kwargs)
     uint64_t limit;
     struct ft_thread *thread = ft_self();
     if (thread == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:ResizableSemaphore", names, &given, &name)
-        || parse_count(given, 0, "limit", &limit) < 0 || ft_name_init(op, name) < 0) {
+        || ft_parse_permits(given, 0, "limit", &limit) < 0 || ft_name_init(op, name) < 0) {
         return -1;
     }
     resize(SELF(op), thread, limit);
@@ -402,6 +405,7 @@ static PyMethodDef methods[] = {
                "the constructor, with nothing changed."),
     FT_NOARGS("__enter__", resizable_enter, "Take a permit, as acquire(), and return the semaphore."),
     FT_EXIT(resizable_exit, "Give a permit back."),
+    FT_WITHIN(resizable_within),
     FT_METHODS_END,
 };
 

@@ -3,6 +3,7 @@
 #include "objects/naming.h"
 #include "objects/oddcount.h"
 #include "objects/patchable.h"
+#include "objects/takes.h"
 #include "objects/types.h"
 #include "objects/within.h"
 
@@ -173,6 +174,26 @@ give(Semaphore *self, uint64_t n)
             return 0;
         }
     }
+}
+
+/* ---- for tasks ---- */
+
+bool
+ft_semaphore_is_odd(PyObject *op)
+{
+    return is_odd(SELF(op));
+}
+
+int
+ft_semaphore_take(PyObject *op)
+{
+    return take(SELF(op));
+}
+
+int
+ft_semaphore_give(PyObject *op)
+{
+    return give(SELF(op), 1);
 }
 
 /* ---- methods ---- */
