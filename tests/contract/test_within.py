@@ -76,7 +76,7 @@ def rival(lock: Any) -> Any:
 
 def attempt(lock: Any) -> bool:
     """Whether this thread could have it at once."""
-    if taken := lock.acquire(False):
+    if taken := lock.acquire(blocking=False):
         lock.release()
     return taken
 
