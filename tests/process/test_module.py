@@ -20,6 +20,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
 OWN = {
     *("IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "ResizableSemaphore"),
+    *("KeyedLock", "KeyedContext"),
     *("snapshot", "stats"),
 }
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}

@@ -1,0 +1,627 @@
+"""KeyedLock: one lock a key, entries that vanish, and keys whose code does whatever it likes."""
+
+import asyncio
+import gc
+import re
+import threading
+import tracemalloc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from ft_utils import aio, contention
+from ft_utils.synchronization import DeadlockError, IntervalLock, KeyedContext, KeyedLock, snapshot, stats
+
+from ..support.aio import hold, in_thread, run, soon
+from ..support.process import run_isolated
+from ..support.threads import LIMIT, Puppet, exercise, until
+
+
+def queued(keyed: KeyedLock, key: Any, count: int = 1) -> None:
+    """Wait until so many threads wait for the lock of a key."""
+    until(lambda: f" waiters={count} " in repr(keyed(key)), f"{count} waiting for {key!r}")
+
+
+def rests(keyed: KeyedLock) -> None:
+    """No key is in use any more; the exceptions of a test keep its handles for a while."""
+    until(lambda: gc.collect() is not None and len(keyed) == 0, f"{keyed!r} to rest")
+
+
+def test_one_lock_a_key(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    with keyed("a") as handle:
+        assert isinstance(handle, KeyedContext) and handle.key == "a" and handle.keyed is keyed
+        assert keyed.locked("a") and not keyed.locked("b") and handle.locked()
+        assert puppet.run(keyed.acquire, "a", False) is False
+        assert puppet.run(keyed.acquire, key="a", timeout=0.001) is False
+        assert puppet.run(keyed.acquire, "b", blocking=False) is True
+        assert len(keyed) == 2
+        puppet.run(keyed.release, "b")
+    assert not keyed.locked("a")
+    del handle
+    assert len(keyed) == 0 and keyed and repr(keyed) == f"<KeyedLock keys=0 at {id(keyed):#x}>"
+
+
+def test_equal_keys_have_one_lock(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    keys = (1, 1.0), (1, True), ("ab", "".join(["a", "b"])), ((1, 2), (1, 2)), (frozenset([1]), frozenset([1]))
+    for one, other in keys:
+        assert keyed.acquire(one) and len(keyed) == 1
+        assert keyed.locked(other) and puppet.run(keyed.acquire, other, False) is False
+        assert keyed.release(other) is None and len(keyed) == 0
+
+
+def test_a_handle_is_reusable(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    handle, other = keyed("a"), KeyedContext(keyed, key="a")
+    for _ in range(2):
+        with handle:
+            assert other.locked() and puppet.run(other.acquire, False) is False
+        assert other.acquire(timeout=0) is True
+        keyed.release("a")
+    assert len(keyed) == 1, "a handle keeps its key in use"
+    with pytest.raises(ZeroDivisionError), handle:
+        1 / 0
+    assert re.fullmatch(r"<KeyedContext of 'a' unlocked waiters=0 at 0x\w+>", repr(handle))
+    with handle:
+        me = threading.get_ident()
+        assert re.fullmatch(rf"<KeyedContext of 'a' locked owner={me} waiters=0 at 0x\w+>", repr(handle))
+    del handle, other
+    assert len(keyed) == 0
+
+
+def test_a_lock_that_is_held_outlives_its_handles(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    keyed("a").acquire()
+    gc.collect()
+    assert len(keyed) == 1 and puppet.run(keyed.acquire, "a", False) is False
+    keyed("a").release()
+    assert len(keyed) == 0
+
+
+def test_within(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    with keyed.within("a", 0.5) as handle:
+        assert handle.key == "a"
+        with pytest.raises(TimeoutError, match=r"the lock of the key 'a' could not be had within 0\.001 seconds"):
+            puppet.run(keyed.within("a", 0.001).__enter__)
+        with pytest.raises(TimeoutError):
+            puppet.run(keyed.within(key="a", seconds=0).__enter__)
+        with pytest.raises(RuntimeError, match="holds the lock of this key already"):
+            handle.__enter__()
+    assert not keyed.locked("a")
+    for wrong, error in ((-1, ValueError), (-0.5, ValueError), (float("nan"), ValueError), (1e300, OverflowError)):
+        with pytest.raises(error):
+            keyed.within("a", wrong)
+    for wrong in (None, "x", []):
+        with pytest.raises((TypeError, ValueError)):
+            keyed.within("a", wrong)
+    with pytest.raises(TypeError):
+        keyed.within("a")
+    del handle
+    rests(keyed)
+
+
+def test_misuse(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    keyed.acquire("a")
+    with pytest.raises(RuntimeError, match="this thread holds the lock of this key already"):
+        keyed.acquire("a")
+    assert keyed.acquire("a", False) is False, "a try says no, and nothing more"
+    for call in (lambda: keyed.release("a"), keyed("a").release):
+        with pytest.raises(RuntimeError, match="another thread holds; only its owner may"):
+            puppet.run(call)
+    for call in (lambda: keyed.release("b"), keyed("b").release, lambda: keyed("b").__exit__(None, None, None)):
+        with pytest.raises(RuntimeError, match="nobody holds"):
+            call()
+    for call in (keyed, keyed.acquire, keyed.release, keyed.locked):
+        with pytest.raises(TypeError, match="unhashable"):
+            call([])
+        with pytest.raises(TypeError):
+            call()
+    for kwargs in ({"timeout": -2}, {"blocking": False, "timeout": 1}):
+        with pytest.raises(ValueError):
+            keyed.acquire("b", **kwargs)
+    with pytest.raises(TypeError):
+        KeyedContext(IntervalLock(), "a")
+    with pytest.raises(TypeError):
+        KeyedLock(1)
+    handle = keyed("b")
+    with pytest.raises(RuntimeError, match="has its key already"):
+        handle.__init__(keyed, "c")
+    unmade = KeyedContext.__new__(KeyedContext)
+    gets = (lambda: unmade.key), (lambda: unmade.keyed)
+    for call in (unmade.acquire, unmade.release, unmade.__enter__, unmade.locked, *gets):
+        with pytest.raises(RuntimeError, match="made by __new__ alone"):
+            call()
+    assert "without a key" in repr(unmade)
+    keyed.release("a")
+    del handle, call
+    rests(keyed)
+
+
+def test_waits_and_is_handed_over(puppets: Any) -> None:
+    keyed, order = KeyedLock(), []
+
+    def visit(number: int) -> None:
+        with keyed("a"):
+            order.append(number)
+
+    keyed.acquire("a")
+    visits = []
+    for number, puppet in enumerate(puppets(3)):
+        visits.append(puppet.start(visit, number))
+        queued(keyed, "a", number + 1)
+    before = stats().handoffs
+    keyed.release("a")
+    for each in visits:
+        each.result(LIMIT)
+    assert sorted(order) == [0, 1, 2] and len(keyed) == 0 and snapshot() == []
+    assert stats().handoffs >= before
+
+
+def test_never_two_inside_for_one_key() -> None:
+    """Entries come and go all the time, by all ways in."""
+    keyed, inside, total = KeyedLock(), [0] * 3, [0] * 3
+
+    def visit(me: int) -> None:
+        for turn in range(300):
+            key = (me + turn) % 3
+            handle = keyed(key) if turn % 2 else None
+            assert handle.acquire() if handle else keyed.acquire(key)
+            assert inside[key] == 0
+            inside[key] = 1
+            total[key] += 1
+            inside[key] = 0
+            handle.release() if handle else keyed.release(key)
+
+    exercise(*(lambda me=me: visit(me) for me in range(4)))
+    assert sum(total) == 4 * 300 and len(keyed) == 0
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+class Key:
+    """Hash and comparison as they are given."""
+
+    def __init__(self, name: Any, code: Any = lambda: None, hashed: int = 0) -> None:
+        self.name, self.code, self.hashed = name, code, hashed
+
+    def __hash__(self) -> int:
+        return self.hashed
+
+    def __eq__(self, other: object) -> bool:
+        self.code()
+        if isinstance(other, Key):
+            other.code()
+        return isinstance(other, Key) and self.name == other.name
+
+
+def test_keys_are_freed() -> None:
+    keyed, key = KeyedLock(), Key("a")
+    ref = weakref.ref(key)
+    with keyed(key):
+        pass
+    keyed.acquire(key, False)
+    keyed.release(key)
+    keyed.locked(key)
+    with pytest.raises(RuntimeError):
+        keyed.release(key)
+    del key
+    assert ref() is None
+
+
+def test_memory_is_bounded() -> None:
+    """The table shrinks: what counts is how many keys are in use, and not how many there were."""
+    run_isolated(
+        """
+import resource
+from ft_utils.synchronization import KeyedLock
+keyed = KeyedLock()
+def turn(many):
+    handles = [keyed((many, number)) for number in range(many)]
+    assert len(keyed) == many
+    for handle in handles:
+        with handle:
+            pass
+    del handles, handle
+    assert len(keyed) == 0
+turn(100_000)  # about 10 MB
+for _ in range(5):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    turn(100_000)
+    for number in range(50_000):
+        with keyed(number):
+            pass
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert grown < 4096, f"{grown} KiB more"
+print("ok")
+""",
+        expect_out="ok",
+    )
+
+
+def test_nothing_is_left_behind() -> None:
+    """What the calls that fail take is given back."""
+    keyed = KeyedLock()
+
+    def fail() -> None:
+        bad = (lambda: keyed([])), (lambda: KeyedContext(1, 2))
+        for call in (lambda: keyed.release("x"), lambda: keyed.within("x", -1), *bad):
+            with pytest.raises((RuntimeError, TypeError, ValueError)):
+                call()
+
+    fail()
+    tracemalloc.start()
+    try:
+        fail()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(50):
+            fail()
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_cycles_are_collected() -> None:
+    keyed, key = KeyedLock(), Key("a")
+    key.name = (keyed, keyed(key))
+    keyed.acquire(key)
+    refs = weakref.ref(keyed), weakref.ref(key)
+    del keyed, key
+    gc.collect()
+    assert [ref() for ref in refs] == [None, None]
+
+
+# --- keys with code of their own ------------------------------------------------------------------------------------
+
+
+def test_keys_that_collide() -> None:
+    keyed = KeyedLock()
+    keys = [Key(number) for number in range(20)]
+    handles = [keyed(key) for key in keys]
+    assert len(keyed) == 20
+    for number, key in enumerate(keys):
+        assert keyed(Key(number)).key is key
+        keyed.acquire(key)
+    for key in reversed(keys):
+        keyed.release(key)
+    del handles
+    assert len(keyed) == 0
+
+
+def test_code_that_uses_the_lock_itself() -> None:
+    """A comparison takes other keys, and the very same one, makes entries and lets them go."""
+    keyed, depth = KeyedLock(), [0]
+
+    def meddle() -> None:
+        if depth[0] < 3:
+            depth[0] += 1
+            for number in range(30):  # the table grows and shrinks
+                with keyed(("other", number)):
+                    pass
+            with keyed(Key("meddling")):
+                pass
+            assert keyed.acquire(Key("b"), False) in (True, False)
+            if keyed.locked(Key("b")):
+                keyed.release(Key("b"))
+            depth[0] -= 1
+
+    first, second = keyed(Key("a", meddle)), keyed(Key("c", meddle))
+    with keyed(Key("b", meddle)), first, second:
+        pass
+    del first, second
+    rests(keyed)
+
+
+def test_a_comparison_that_waits_keeps_nobody_out(puppet: Puppet) -> None:
+    """It waits for a lock whose holder takes another key."""
+    keyed, lock = KeyedLock(), IntervalLock()
+
+    def compare() -> None:
+        with lock:
+            pass
+
+    handle = keyed(Key("a"))
+    with lock:
+        slow = puppet.start(keyed.acquire, Key("b", compare))
+        until(lambda: any(wait.lock == id(lock) for wait in snapshot()))
+        for key in ("c", 3, Key("d", hashed=1)):
+            with keyed(key):
+                pass
+        assert keyed.locked(Key("b")) is False
+    assert slow.result(LIMIT) is True
+    puppet.run(keyed.release, Key("b"))
+    del handle
+    rests(keyed)
+
+
+def test_code_that_raises() -> None:
+    keyed = KeyedLock()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    class Unhashable:
+        def __hash__(self) -> int:
+            raise ZeroDivisionError
+
+    with keyed(Key("a")) as handle:
+        for call in (keyed, keyed.acquire, keyed.release, keyed.locked):
+            with pytest.raises(ZeroDivisionError):
+                call(Key("b", fail))
+            with pytest.raises(ZeroDivisionError):
+                call(Unhashable())
+        assert len(keyed) == 1
+        handle.key.code = fail
+        # The end of the block compares nothing.
+    assert not handle.locked()
+
+
+def test_a_key_whose_end_uses_the_lock() -> None:
+    keyed, ended = KeyedLock(), []
+
+    class Last(Key):
+        def __del__(self) -> None:
+            with keyed("at the end"):
+                ended.append(len(keyed))
+
+    with keyed(Last("a")):
+        pass
+    assert keyed.acquire(Last("b"))
+    keyed.release(Last("b"))
+    gc.collect()
+    assert len(ended) == 3 and len(keyed) == 0
+
+
+def test_keys_that_are_made_equal_while_they_are_compared() -> None:
+    """Two threads look for one key at the same moment: both find the same lock."""
+    for _ in range(30):
+        keyed, meeting = KeyedLock(), threading.Barrier(2)
+
+        def look(keyed: KeyedLock = keyed, meeting: threading.Barrier = meeting) -> Any:
+            meeting.wait(LIMIT)
+            return keyed(Key("same"))
+
+        first, second = exercise(look, look)
+        assert first.key is second.key and len(keyed) == 1
+
+
+# --- what interrupts, forks and reports -----------------------------------------------------------------------------
+
+HELPERS = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from ft_utils.synchronization import KeyedLock
+from support.blocking import Handler, send_until_counted
+from support.forks import in_child
+from support.threads import LIMIT, Puppet, until
+keyed, me = KeyedLock(), threading.get_ident()
+"""
+
+
+@pytest.mark.parametrize("call", ["acquire('a')", "__call__('a').__enter__()", "within('a', 1000).__enter__()"])
+def test_ctrl_c(call: str) -> None:
+    run_isolated(
+        HELPERS
+        + f"""
+Handler(signal.SIGINT, raises=True)
+with Puppet() as holder, Puppet() as sender:
+    holder.run(keyed.acquire, "a")
+    def send():
+        until(snapshot)
+        signal.pthread_kill(me, signal.SIGINT)
+    sent = sender.start(send)
+    try:
+        keyed.{call}
+        print("returned")
+    except KeyboardInterrupt:
+        print("interrupted")
+    sent.result(LIMIT)
+    assert snapshot() == []
+    holder.run(keyed.release, "a")
+    assert len(keyed) == 0, keyed
+    with keyed("a"):
+        pass
+""",
+        expect_out="interrupted",
+    )
+
+
+def test_a_handler_that_uses_it() -> None:
+    run_isolated(
+        HELPERS
+        + """
+def action():
+    assert not keyed.acquire("a", False)
+    with keyed("b"), keyed("c"):
+        pass
+handler = Handler(signal.SIGUSR1, action=action)
+with Puppet() as holder:
+    holder.run(keyed.acquire, "a")
+    def watch():
+        for count in range(3):
+            until(snapshot)
+            send_until_counted(handler, count, me)
+        keyed.release("a")
+    watched = holder.start(watch)
+    with keyed("a"):
+        assert len(keyed) == 1
+    watched.result(LIMIT)
+assert handler.count == 3 and len(keyed) == 0
+print("ok")
+""",
+        expect_out="ok",
+    )
+
+
+def test_fork() -> None:
+    """What the forking thread holds it holds in the child; what others held stays held, and other keys are free."""
+    run_isolated(
+        HELPERS
+        + """
+keyed.acquire("mine")
+def child():
+    assert snapshot() == []
+    keyed.release("mine")
+    assert keyed.locked("theirs") and not keyed.acquire("theirs", timeout=0.01)
+    for key in range(100):
+        with keyed(key), Puppet() as friend:
+            assert friend.run(keyed.acquire, key, timeout=0.0005) is False
+    with Puppet() as friend:
+        keyed.acquire("a")
+        waits = friend.start(keyed.acquire, "a")
+        until(lambda: " waiters=1 " in repr(keyed("a")))
+        keyed.release("a")
+        assert waits.result(LIMIT)
+        friend.run(keyed.release, "a")
+with Puppet() as holder, Puppet() as waiter:
+    holder.run(keyed.acquire, "theirs")
+    waits = waiter.start(keyed.acquire, "theirs")
+    until(snapshot)
+    in_child(child)
+    holder.run(keyed.release, "theirs")
+    in_child(lambda: keyed.locked("theirs"))
+    assert waits.result(LIMIT)
+    waiter.run(keyed.release, "theirs")
+keyed.release("mine")
+assert len(keyed) == 0
+print("ok")
+""",
+        expect_out="ok",
+    )
+
+
+def test_deadlocks_are_found(puppet: Puppet) -> None:
+    keyed = KeyedLock()
+    puppet.run(keyed.acquire, "b")
+    with keyed("a"):
+        other = puppet.start(keyed.acquire, "a", timeout=LIMIT)
+        queued(keyed, "a")
+        (found,) = contention.locks_waited_for()
+        assert found["kind"] == "KeyedLock"
+        assert [holder["thread"] for holder in found["holders"]] == [threading.get_ident()]
+    assert other.result(LIMIT)
+    puppet.run(keyed.release, "a")
+    keyed.acquire("a")
+    crossing = puppet.start(keyed.acquire, "a")
+    queued(keyed, "a")
+    errors = []
+    try:
+        keyed.acquire("b")
+    except DeadlockError as error:
+        errors.append(error)
+        keyed.release("a")
+        crossing.result(LIMIT)
+        puppet.run(keyed.release, "a")
+        puppet.run(keyed.release, "b")
+    else:
+        with pytest.raises(DeadlockError):
+            crossing.result(LIMIT)
+    assert not errors or "KeyedLock" in str(errors[0])
+
+
+def test_tasks() -> None:
+    async def main() -> None:
+        keyed = KeyedLock()
+        handle = keyed("a")
+        async with aio.holding(handle):
+            assert not await in_thread(keyed.acquire, "a", False)
+            with pytest.raises(RuntimeError):
+                await aio.acquire(keyed("a"))
+            tasks = [asyncio.create_task(hold(keyed("a"))) for _ in range(3)]
+            await soon(lambda: len(snapshot()) == 3)
+            tasks[0].cancel()
+        await asyncio.gather(*tasks[1:])
+        puppet_turn = await in_thread(keyed.acquire, "a", False)
+        assert puppet_turn is True and len(keyed) == 1
+        with pytest.raises(TypeError, match=r"not for KeyedLock|not for ft_utils"):
+            await aio.acquire(keyed)
+
+    run(main)
+
+
+def test_made_twice_and_subclassed() -> None:
+    class Named(KeyedLock):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    keyed = Named("x")
+    with keyed(1):
+        keyed.__init__("y")
+        assert len(keyed) == 1 and keyed.locked(1) and keyed.name == "y"
+    assert isinstance(keyed(1), KeyedContext)
+
+
+# --- a model --------------------------------------------------------------------------------------------------------
+
+threads, keys = st.integers(0, 2), st.sampled_from([0, 1, Key("x"), Key("y")])
+
+
+class KeyedMachine(RuleBasedStateMachine):
+    """Owners by key; a handle counts as a use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.puppets = [Puppet(f"logical-{n}") for n in range(3)]
+        self.keyed = KeyedLock()
+        self.owners: dict[Any, int] = {}
+        self.handles: list[KeyedContext] = []
+
+    @rule(thread=threads, key=keys, timeout=st.sampled_from([0, 0.0005]))
+    def acquire(self, thread: int, key: Any, timeout: float) -> None:
+        if self.owners.get(key) == thread and timeout:
+            with pytest.raises(RuntimeError):
+                self.puppets[thread].run(self.keyed.acquire, key, timeout=timeout)
+            return
+        assert self.puppets[thread].run(self.keyed.acquire, key, timeout=timeout) is (key not in self.owners)
+        self.owners.setdefault(key, thread)
+
+    @rule(thread=threads, key=keys, handle=st.booleans())
+    def release(self, thread: int, key: Any, handle: bool) -> None:
+        def release() -> Any:
+            try:  # without a name for the exception, which would keep the handle
+                return self.keyed(key).release() if handle else self.keyed.release(key)
+            except RuntimeError:
+                return RuntimeError
+
+        owned = self.owners.get(key) == thread
+        assert self.puppets[thread].run(release) is (None if owned else RuntimeError)
+        if owned:
+            del self.owners[key]
+
+    @rule(key=keys)
+    def keep(self, key: Any) -> None:
+        self.handles.append(self.keyed(key))
+
+    @rule()
+    def let_go(self) -> None:
+        self.handles.clear()
+
+    @invariant()
+    def agrees(self) -> None:
+        used = set(self.owners) | {handle.key for handle in self.handles}
+        until(lambda: len(self.keyed) == len(used), f"{len(used)} keys in {self.keyed!r}")  # a puppet lets go late
+        for key in (0, 1, Key("x"), Key("y")):
+            assert self.keyed.locked(key) is (key in self.owners)
+
+    def teardown(self) -> None:
+        for puppet in self.puppets:
+            puppet.close()
+
+
+TestModel = KeyedMachine.TestCase
+TestModel.settings = settings(
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,  # the machine may be busy
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
