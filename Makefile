@@ -11,6 +11,8 @@ TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
 STUBS := ft_utils.synchronization ft_utils.contention ft_utils.aio
+# Packages whose types stand in the code, and are for ourselves.
+TYPED := ft_utils._profiling
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -67,9 +69,9 @@ $(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 
 # --- wheels ----------------------------------------------------------------------------------------------------
 
-SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE) \
+SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE licenses/*.txt) \
 	$(shell find golib pybind ft_utils -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
-	-o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
+	-o -name '*.html' -o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
 
 # Rewritten only when the list changes, so that a file that was removed counts as a change too.
 build/sources: FORCE
@@ -167,6 +169,8 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@mkdir -p build/empty
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+	@for f in $(FLAVOURS); do echo "types on $$f"; \
+		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
 
 # Both builds at the same time, since the tests wait more than they compute: 3.13 into a file that is shown first, so
 # that the summary of 3.13t is the last line.

@@ -41,16 +41,18 @@ def build_tools(python: str, work: Path) -> Path:
 
 def lay_over(package: Path, installed: Path) -> None:
     """Put the package's files over those that are installed: by renaming, since a process may have them mapped."""
-    installed.mkdir(exist_ok=True)
     built = {path.name for path in package.iterdir()}
     for path in installed.glob("*.so"):
         if path.name not in built:
             path.unlink()  # of another time
-    for path in [*package.iterdir(), *(ROOT / "ft_utils").iterdir()]:
-        if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ""}:
-            fresh = installed / (path.name + ".new")
-            shutil.copy2(path, fresh)
-            fresh.replace(installed / path.name)
+    for folder in (package, ROOT / "ft_utils"):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ".html", ""}:
+                place = installed / path.relative_to(folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                fresh = place.with_name(place.name + ".new")
+                shutil.copy2(path, fresh)
+                fresh.replace(place)
 
 
 def main() -> None:

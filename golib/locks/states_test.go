@@ -70,6 +70,7 @@ func TestStates(t *testing.T) {
 	}{
 		{"interval", func() sim { return newIntervalSim(4, 100) }, intervalTable},
 		{"interval, napping", func() sim { return newNappingSim(3, 100) }, intervalTable},
+		{"interval, profiled", func() sim { return newProfiledSim(3, 100) }, intervalTable},
 		{"strict", func() sim { return newIntervalSim(4, 0) }, strictTable},
 		{"rw", func() sim { return newRWSim(4) }, rwTable},
 		{"semaphore", func() sim { return newSemaphoreSim(4, false) }, semaphoreTable},

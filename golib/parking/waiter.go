@@ -79,6 +79,9 @@ type Waiter struct {
 	// withdrew to run a signal handler keeps both, and queues in its old place.
 	Ticket uint64
 	Since  int64
+	// Charge is where the bridge leaves, for the C side, how long others have waited for
+	// the lock that this thread has released: see Lot.Charge. 0: nothing to tell.
+	Charge int64
 
 	aside      bool   // runs a signal handler: see Condition.Aside
 	napping    bool   // sleeps by the clock, notified: see Queue.Nap

@@ -23,6 +23,7 @@ func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
 //
 //export ft_lock_release
 func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
+	charge(lock, self)
 	released, chain := interval(lock).ReleaseFrom(owner)
 	return answer(self, truth(released), chain)
 }
@@ -31,6 +32,7 @@ func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 //
 //export ft_lock_yield
 func ft_lock_yield(lock, self unsafe.Pointer, owner uint64) int32 {
+	charge(lock, self)
 	released, chain := interval(lock).YieldFrom(owner)
 	return answer(self, truth(released), chain)
 }

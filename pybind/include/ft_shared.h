@@ -80,6 +80,7 @@ struct ft_waiter {
 	_Atomic(uintptr_t) key;
 	uint64_t ticket;
 	int64_t since;
+	int64_t charge;
 	_Alignas(8) unsigned char opaque[48];
 };
 _Static_assert(offsetof(struct ft_waiter, wake_next) == 0, "layout differs from Go's");
@@ -93,7 +94,8 @@ _Static_assert(offsetof(struct ft_waiter, number) == 48, "layout differs from Go
 _Static_assert(offsetof(struct ft_waiter, key) == 56, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, ticket) == 64, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, since) == 72, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_waiter) == 128, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, charge) == 80, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_waiter) == 136, "layout differs from Go's");
 
 /* locks.IntervalLock */
 struct ft_interval_lock {
@@ -154,6 +156,8 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 
 /* pybind/bridge: name, result, parameters */
 #define FT_EXPORTS(X) \
+	X(ft_profile, void, (uint32_t on)) \
+	X(ft_waited, int64_t, (struct ft_waiter *self)) \
 	X(ft_interval_contend, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_interval_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_interval_release, void, (void *lock, struct ft_waiter *self)) \
@@ -190,6 +194,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 1908684182
+#define FT_ABI 1126366263
 
 #endif

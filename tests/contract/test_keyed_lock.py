@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import re
 import threading
 import tracemalloc
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ft_utils import aio, contention
-from ft_utils.synchronization import DeadlockError, IntervalLock, KeyedContext, KeyedLock, snapshot, stats
+from ft_utils.synchronization import DeadlockError, IntervalLock, KeyedContext, KeyedLock, lock_stats, snapshot, stats
 
 from ..support.aio import hold, in_thread, run, soon
 from ..support.process import run_isolated
@@ -66,7 +67,7 @@ def test_a_handle_is_reusable(puppet: Puppet) -> None:
     assert len(keyed) == 1, "a handle keeps its key in use"
     with pytest.raises(ZeroDivisionError), handle:
         1 / 0
-    assert re.fullmatch(r"<KeyedContext of 'a' unlocked waiters=0 at 0x\w+>", repr(handle))
+    assert re.fullmatch(r"<KeyedContext of 'a' unlocked at 0x\w+>", repr(handle))
     with handle:
         me = threading.get_ident()
         assert re.fullmatch(rf"<KeyedContext of 'a' locked owner={me} waiters=0 at 0x\w+>", repr(handle))
@@ -86,24 +87,52 @@ def test_a_lock_that_is_held_outlives_its_handles(puppet: Puppet) -> None:
 def test_within(puppet: Puppet) -> None:
     keyed = KeyedLock()
     with keyed.within("a", 0.5) as handle:
-        assert handle.key == "a"
-        with pytest.raises(TimeoutError, match=r"the lock of the key 'a' could not be had within 0\.001 seconds"):
-            puppet.run(keyed.within("a", 0.001).__enter__)
-        with pytest.raises(TimeoutError):
-            puppet.run(keyed.within(key="a", seconds=0).__enter__)
+        assert isinstance(handle, KeyedContext) and handle.key == "a"
+        for timed in (keyed.within("a", 0.001), keyed.within(key="a", timeout=0), keyed("a").within(0.001)):
+            with pytest.raises(TimeoutError, match=r"<KeyedContext of 'a' locked .*> could not be taken within 0"):
+                puppet.run(timed.__enter__)
         with pytest.raises(RuntimeError, match="holds the lock of this key already"):
-            handle.__enter__()
+            keyed.within("a", 1).__enter__()
     assert not keyed.locked("a")
-    for wrong, error in ((-1, ValueError), (-0.5, ValueError), (float("nan"), ValueError), (1e300, OverflowError)):
-        with pytest.raises(error):
+    for wrong in (-1, -0.5, float("nan")):
+        with pytest.raises(ValueError):
             keyed.within("a", wrong)
     for wrong in (None, "x", []):
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises(TypeError):
             keyed.within("a", wrong)
-    with pytest.raises(TypeError):
+    with pytest.raises(OverflowError):
+        keyed.within("a", 1e300)
+    with pytest.raises(TypeError, match="needs a key and a timeout"):
         keyed.within("a")
-    del handle
+    del handle, timed
     rests(keyed)
+
+
+def test_names() -> None:
+    """Reports call the lock of every key by the name of all."""
+    keyed = KeyedLock(name="accounts")
+    assert keyed.name == "accounts" and repr(keyed).startswith("<KeyedLock 'accounts' keys=0 at ")
+    with Puppet() as holder, Puppet() as waiter:
+        holder.run(keyed.acquire, 1)
+        waits = waiter.start(keyed.acquire, 1)
+        (wait,) = until(snapshot)
+        assert (wait.name, wait.type) == ("accounts", "KeyedLock")
+        assert "'accounts'" in contention_text()
+        holder.run(keyed.release, 1)
+        assert waits.result(LIMIT)
+        assert any(each.name == "accounts" and each.contended >= 1 for each in lock_stats())
+        waiter.run(keyed.release, 1)
+    assert not any(each.name == "accounts" for each in lock_stats()), "the lock of the key is gone"
+    with pytest.raises(TypeError):
+        KeyedLock("accounts")
+    with pytest.raises(TypeError):
+        KeyedLock(name=1)
+
+
+def contention_text() -> str:
+    out = io.StringIO()
+    contention.dump(out)
+    return out.getvalue()
 
 
 def test_misuse(puppet: Puppet) -> None:

@@ -99,6 +99,12 @@ def test_release_of_a_condition(name: str, method: str) -> None:
     isolated(f"releases({name!r}, {method!r})")
 
 
+@injected
+@pytest.mark.parametrize("call", ["stops()", "waits()"])
+def test_recording(call: str) -> None:
+    isolated(f"from support.nomemory_recording import *; {call}")
+
+
 # --- what the types take from the C library -------------------------------------------------------------------------
 
 
@@ -116,6 +122,12 @@ def test_seat_of_a_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     raw("handlers()", tmp_path, monkeypatch)
 
 
-def raw(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@compiled
+@pytest.mark.parametrize("call", ["starts_raw()", "waits_raw()"])
+def test_table_of_a_recording(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw(call, tmp_path, monkeypatch, "nomemory_recording")
+
+
+def raw(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str = "nomemory_raw") -> None:
     monkeypatch.setenv("LD_PRELOAD", str(starving_library(tmp_path)))
-    run_isolated(f"from support.nomemory_raw import *; {call}; print('ok')", expect_out="ok")
+    run_isolated(f"from support.{module} import *; {call}; print('ok')", expect_out="ok")

@@ -137,6 +137,15 @@ def test_a_timeout_takes_nothing() -> None:
     assert semaphore.value == 1 and snapshot() == []
 
 
+def test_within() -> None:
+    semaphore = ResizableSemaphore(1)
+    with semaphore.within(1) as entered:
+        assert entered is semaphore and semaphore.value == 0
+        with pytest.raises(TimeoutError, match="could not be taken within 0.001 s"), semaphore.within(0.001):
+            pass
+    assert semaphore.value == 1
+
+
 def test_order_of_arrival(puppets: Any) -> None:
     """A small request does not overtake a large one, and goes on when that one gives up."""
     semaphore = ResizableSemaphore(3)

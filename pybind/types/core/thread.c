@@ -1,6 +1,7 @@
 /* Records of threads: their making and their end. */
 #include "core/thread.h"
 
+#include "core/record.h"
 #include "platform/os.h"
 
 #include <pthread.h>
@@ -247,6 +248,7 @@ thread_exit(void *record)
     struct ft_thread *self = record;
     ft_current = NULL;
     ft_registry_lock();
+    ft_record_thread_exit(self);
     self->ended = true;
     ft_registry_reap(self); /* a daemon thread that ends in its sleep, at exit, is still queued */
     ft_registry_unlock();

@@ -23,6 +23,8 @@
 #include "core/spin.h"
 
 struct ft_wait_ops;
+struct ft_record;
+struct ft_known_thread;
 struct ft_task;
 
 /* A slot says: this thread holds a read lock on that lock. The lock's address and in its
@@ -90,6 +92,11 @@ struct ft_thread {
     struct ft_thread *next, *prev;   /* the registry */
     struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
     uint64_t walk, seen_waits;
+    _Atomic(uint32_t) records;       /* the lock of the rest: see core/record.h */
+    bool named;                      /* in this session, or it was tried */
+    struct ft_record *recorded;      /* the innermost wait that is being recorded */
+    struct ft_known_thread *known;   /* this thread in the table of that session: */
+    uint64_t session, random;
 };
 
 extern _Thread_local struct ft_thread *ft_current;

@@ -267,9 +267,9 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait);
+    ft_wait_begin(wait);
     enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
-    ft_announce_end(wait->self);
+    ft_wait_end(wait);
     return outcome;
 }
 
@@ -385,12 +385,15 @@ ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
     }
-    /* Python code may run in both of the first, and do anything to the lock. */
+    /* Python code may run in all of these, and do anything to the lock. */
     ft_golib_load();
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_OUTSIDE);
     if (ops->owned != NULL && ops->owned(lock, self)) {
+        ft_record_cancel(&record, self);
         return refuse_kept();
     }
     if (FT_UNLIKELY(ft_tasks_exist()) && deadline == FT_FOREVER && ops->blocked_by != NULL
@@ -399,7 +402,9 @@ ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.number = number;
-    return wait_from_start(&wait);
+    enum ft_outcome outcome = wait_from_start(&wait);
+    ft_record_end(&record, self);
+    return outcome;
 }
 
 /* The seat is ready: it is the wait of a thread that has waited before. */
@@ -409,8 +414,11 @@ ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thr
     ft_golib_load();
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
     while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
+    ft_record_end(&record, self);
 }
 
 enum ft_outcome
@@ -418,19 +426,27 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
 {
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
+    ft_wait_begin(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
     return outcome;
 }
 
 void
-ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
+ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake,
+              struct ft_record *before)
 {
+    int64_t moved = ft_record_moved(before, self);
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin_at(&record, ops, lock, self, moved);
+    ft_wait_begin(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
 }

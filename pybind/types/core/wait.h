@@ -6,7 +6,7 @@
 
 /* The operations of one kind of wait: for a lock of one type, or for one side of a
  * ReaderWriterLock. For a condition and a barrier, which have hooks of their own, only the last
- * nine matter. */
+ * ten matter. */
 struct ft_wait_ops {
     /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
      * that was notified tries it too, so it keeps the flags of the word. */
@@ -40,8 +40,9 @@ struct ft_wait_ops {
     /* The same of one that was given nothing and is gone all the same. NULL: it has left no
      * trace but the flags. */
     void (*forget)(void *lock, const struct ft_seat *seat);
-    uint64_t flags; /* flags in the word that waiting threads cause */
-    uint32_t kind;  /* FT_KIND_… */
+    uint64_t flags;     /* flags in the word that waiting threads cause */
+    uint32_t kind;      /* FT_KIND_… */
+    enum ft_side side;  /* what a contention profile calls it */
     /* Whether a thread has to let go of something before a thread that waits like this can
      * have the lock. Asked under the registry's lock. NULL where others may end the wait. */
     bool (*blocked_by)(void *lock, struct ft_thread *t);
@@ -51,7 +52,7 @@ struct ft_wait_ops {
     bool (*taken)(void *lock);
     const char *what; /* the type, and the side where it has two */
     /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
-     * not moved there, or others may release that lock. */
+     * not moved there. */
     const struct ft_wait_ops *moves_to;
     /* What is left to do for a task that was given the lock: Acquired, or Failed with an exception
      * set and the lock given back. NULL: nothing. */
@@ -94,8 +95,10 @@ enum ft_outcome ft_task_resume(struct ft_thread *self);
 enum ft_outcome ft_task_withdraw(struct ft_thread *self);
 
 /* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
- * signals wait. awake: it was woken there and has consumed that. */
-void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake);
+ * signals wait. awake: it was woken there and has consumed that. before: the record of the wait
+ * that the move has ended. */
+void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake,
+                   struct ft_record *before);
 
 /* Number of seats of that kind in the slow path of the lock. Includes those that have not been
  * queued yet. */

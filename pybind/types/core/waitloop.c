@@ -1,7 +1,10 @@
 #include "core/waitloop.h"
 
+#include "core/names.h"
 #include "core/spin.h"
 #include "core/task.h"
+#include "core/wait.h"
+#include "platform/clock.h"
 #include "platform/frames.h"
 #include "platform/os.h"
 #include "platform/pyver.h"
@@ -61,6 +64,21 @@ ft_announce_end(struct ft_thread *self)
 {
     atomic_fetch_add(&self->seat->waits, 1);
     atomic_store(&self->seat->waiting_for, NULL);
+}
+
+void
+ft_wait_begin(struct ft_waiting *wait)
+{
+    wait->began = ft_ticks();
+    ft_announce(wait);
+}
+
+void
+ft_wait_end(const struct ft_waiting *wait)
+{
+    ft_announce_end(wait->self);
+    uint64_t now = ft_ticks();
+    ft_names_waited(wait->lock, wait->ops->what, now > wait->began ? now - wait->began : 0);
 }
 
 void

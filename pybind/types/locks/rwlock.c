@@ -106,6 +106,7 @@ static const struct ft_wait_ops write_ops = {
     .blocked_by = holds,
     .holds = holds,
     .taken = taken,
+    .side = FT_SIDE_WRITE,
     .what = "ReaderWriterLock (write)",
 };
 
@@ -162,6 +163,7 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
             return 1;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
@@ -240,6 +242,7 @@ static const struct ft_wait_ops read_ops = {
     .blocked_by = read_blocked_by,
     .holds = holds,
     .taken = taken,
+    .side = FT_SIDE_READ,
     .what = "ReaderWriterLock (read)",
 };
 
@@ -253,6 +256,7 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
         if (s >> FT_OWNER_SHIFT == 1 && !plain(s & FT_RW_QUEUE_FLAGS)
             && (go = ft_golib()) != NULL) {
             ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_READ, self, FT_RECORD_OUTSIDE);
             return;
         }
         if (ft_cas(&lock->lock.word, s, s - FT_RW_ONE_READER)) {
@@ -393,6 +397,7 @@ ft_rw_downgrade(struct ft_rw *lock)
         const struct ft_golib *go = ft_golib();
         if (s != mine && go != NULL) {
             ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
             break;
         }
         if (ft_cas(&lock->lock.word, s, (s & FT_RW_QUEUE_FLAGS) | FT_RW_ONE_READER)) {

@@ -215,6 +215,23 @@ ft_judge_timeout(PyObject *timeout, int64_t *ns)
 }
 
 int
+ft_parse_limit(PyObject *timeout, int64_t *ns)
+{
+    if (!PyFloat_Check(timeout) && !PyIndex_Check(timeout)) {
+        PyErr_Format(PyExc_TypeError, "timeout must be a number of seconds, not %T", timeout);
+        return -1;
+    }
+    if (parse_seconds(timeout, ns) < 0) {
+        return -1;
+    }
+    if (*ns < 0) {
+        PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
+        return -1;
+    }
+    return check_longest(*ns);
+}
+
+int
 ft_check_end(PyObject *timeout)
 {
     if (timeout == NULL || timeout == Py_None) {

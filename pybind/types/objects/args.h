@@ -67,6 +67,10 @@ int ft_countdown(PyObject *n, uint64_t *steps);
  * not have to wait. */
 int ft_judge_timeout(PyObject *timeout, int64_t *ns);
 
+/* A time-out that has to be given, into nanoseconds: -1 with TypeError set when it is no number,
+ * with ValueError when it is negative or NaN, with OverflowError when it is too large. */
+int ft_parse_limit(PyObject *timeout, int64_t *ns);
+
 /* What threading does before that where several waits make up one call: it computes the
  * time of their end. -1 with an exception set when it cannot; NaN is refused too, with
  * which threading would never sleep and never return. */

@@ -63,6 +63,11 @@ struct saved {
 PyObject *ft_condlock_call(Condition *self, enum ft_method name, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *kwnames);
 
+/* The with statement with a time-out: takes the lock, whatever it is, 1 or 0 when it could not
+ * be had in time, and leaves it. -1 or NULL with an exception set. */
+int ft_condlock_take_within(PyObject *condition, int64_t deadline);
+PyObject *ft_condlock_exit_within(PyObject *condition, PyObject *const *args, Py_ssize_t nargs);
+
 /* Releases the lock by its methods, entirely, and takes it as it was before. NULL with an
  * exception set. */
 PyObject *ft_condlock_save(Condition *self);

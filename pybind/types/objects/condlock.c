@@ -1,6 +1,7 @@
 /* The lock of a Condition, whatever it is. */
 #include "objects/condition.h"
 #include "objects/exclusives.h"
+#include "platform/os.h"
 
 /* ---- any lock, by its methods ---- */
 
@@ -228,4 +229,55 @@ ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *save
         ft_wait_uninterruptibly(ft_condlock_ops(self), lock, thread);
     }
     return 0;
+}
+
+/* ---- the with statement with a time-out ---- */
+
+/* A lock that is not ours is asked for what is left of the time. */
+static int
+foreign_take_within(Condition *self, int64_t deadline)
+{
+    int64_t left = deadline == FT_NO_WAIT ? 0 : deadline - ft_os_now();
+    PyObject *seconds = PyFloat_FromDouble(left > 0 ? (double)left / 1e9 : 0.0);
+    PyObject *names = seconds == NULL ? NULL : Py_BuildValue("(s)", "timeout");
+    PyObject *result = names == NULL ? NULL : ft_condlock_call(self, FT_ACQUIRE_METHOD, &seconds, 0, names);
+    int truth = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    Py_XDECREF(names);
+    Py_XDECREF(seconds);
+    return truth;
+}
+
+int
+ft_condlock_take_within(PyObject *condition, int64_t deadline)
+{
+    Condition *self = (Condition *)condition;
+    switch (self->kind) {
+    case LOCK:
+        return ft_lock_take(self->lock, deadline);
+    case RLOCK:
+        return ft_rlock_take(self->lock, deadline);
+    case INTERVAL:
+        return ft_interval_take(self->lock, deadline);
+    case FOREIGN:
+        break;
+    }
+    return foreign_take_within(self, deadline);
+}
+
+PyObject *
+ft_condlock_exit_within(PyObject *condition, PyObject *const *args, Py_ssize_t nargs)
+{
+    Condition *self = (Condition *)condition;
+    switch (self->kind) {
+    case LOCK:
+        return ft_none(ft_lock_give(self->lock));
+    case RLOCK:
+        return ft_none(ft_rlock_give(self->lock));
+    case INTERVAL: /* it knows what a broken-off cede() means */
+        return ft_condlock_call(self, FT_EXIT_METHOD, args, nargs, NULL);
+    case FOREIGN:
+        break;
+    }
+    return ft_none(ft_drop(ft_condlock_call(self, FT_RELEASE_METHOD, NULL, 0, NULL)));
 }

@@ -4,13 +4,14 @@
 
 #include "objects/args.h"
 #include "objects/keytable.h"
+#include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 typedef struct {
     FT_OBJECT_HEAD
     PyObject *keyed; /* NULL only when made by __new__ alone; else constant, as: */
     struct ft_entry *entry;
-    PyObject *seconds; /* a float, or NULL: with no end */
 } Context;
 
 #define KEYED(op) ((KeyedLock *)(op))
@@ -134,12 +135,14 @@ keyed_bool(PyObject *Py_UNUSED(op))
 static PyObject *
 keyed_repr(PyObject *op)
 {
-    return PyUnicode_FromFormat("<%s keys=%zd at %p>", ft_type_name(op), keyed_length(op), op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
+    PyObject *text = named == NULL ? NULL : PyUnicode_FromFormat("<%U keys=%zd at %p>", named, keyed_length(op), op);
+    Py_XDECREF(named);
+    return text;
 }
 
-/* Takes the reference to seconds, which may be NULL. */
 static PyObject *
-new_context(PyObject *op, PyObject *key, PyObject *seconds)
+new_context(PyObject *op, PyObject *key)
 {
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
     struct ft_entry *e = state == NULL ? NULL : ft_entry_find_or_make(KEYED(op), key);
@@ -149,12 +152,10 @@ new_context(PyObject *op, PyObject *key, PyObject *seconds)
         if (e != NULL) {
             ft_entry_leave(KEYED(op), e);
         }
-        Py_XDECREF(seconds);
         return NULL;
     }
     CONTEXT(context)->keyed = Py_NewRef(op);
     CONTEXT(context)->entry = e;
-    CONTEXT(context)->seconds = seconds;
     return context;
 }
 
@@ -166,33 +167,7 @@ keyed_call(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:KeyedLock.__call__", names, &key)) {
         return NULL;
     }
-    return new_context(op, key, NULL);
-}
-
-static PyObject *
-keyed_within(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const char *const names[] = {"key", "seconds"};
-    PyObject *found[2] = {NULL, NULL};
-    int64_t deadline;
-    if (ft_gather("within", names, 2, args, nargs, kwnames, found) < 0) {
-        return NULL;
-    }
-    if (found[0] == NULL || found[1] == NULL) {
-        PyErr_SetString(PyExc_TypeError, "within() needs a key and a number of seconds");
-        return NULL;
-    }
-    PyObject *seconds = PyNumber_Float(found[1]);
-    if (seconds == NULL || ft_parse_deadline(NULL, seconds, &deadline) < 0) {
-        Py_XDECREF(seconds);
-        return NULL;
-    }
-    if (PyFloat_AS_DOUBLE(seconds) < 0) {
-        PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
-        Py_DECREF(seconds);
-        return NULL;
-    }
-    return new_context(op, found[0], seconds);
+    return new_context(op, key);
 }
 
 /* ---- methods of the KeyedContext ---- */
@@ -245,23 +220,30 @@ context_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSE
     return ft_none(ft_keyed_give(op));
 }
 
-static FT_SLOW PyObject *
-enter_within(PyObject *op)
-{
-    int64_t deadline;
-    int parsed = ft_parse_deadline(NULL, CONTEXT(op)->seconds, &deadline);
-    int outcome = parsed < 0 ? FT_FAILED : ft_keyed_take(op, deadline);
-    if (outcome == FT_TIMED_OUT) {
-        PyErr_Format(PyExc_TimeoutError, "the lock of the key %R could not be had within %R seconds",
-                     CONTEXT(op)->entry->key, CONTEXT(op)->seconds);
-    }
-    return outcome == FT_ACQUIRED ? Py_NewRef(op) : NULL;
-}
-
 static PyObject *
 context_enter(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return CONTEXT(op)->seconds == NULL ? ft_enter(op, ft_keyed_take) : enter_within(op);
+    return ft_enter(op, ft_keyed_take);
+}
+
+FT_WITHIN_METHOD(context_within, ft_keyed_take, context_exit)
+
+/* keyed.within(key, timeout) is keyed(key).within(timeout). */
+static PyObject *
+keyed_within(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"key", "timeout"};
+    PyObject *found[2] = {NULL, NULL};
+    if (ft_gather("within", names, 2, args, nargs, kwnames, found) < 0) {
+        return NULL;
+    }
+    if (found[0] == NULL || found[1] == NULL) {
+        return PyErr_Format(PyExc_TypeError, "within() needs a key and a timeout in seconds");
+    }
+    PyObject *context = new_context(op, found[0]);
+    PyObject *timed = context == NULL ? NULL : context_within(context, &found[1], 1, NULL);
+    Py_XDECREF(context);
+    return timed;
 }
 
 static PyObject *
@@ -292,24 +274,20 @@ context_repr(PyObject *op)
         return PyUnicode_FromFormat("<%s without a key at %p>", ft_type_name(op), op);
     }
     uint64_t s = atomic_load(&e->lock.word);
-    PyObject *start = PyUnicode_FromFormat("%s of %R %s", ft_type_name(op), e->key,
-                                           s >> FT_OWNER_SHIFT == 0 ? "unlocked" : "locked");
-    long long waiting = ft_waiting_for(&e->lock, FT_KIND_EXCLUSIVE);
-    if (start != NULL && s >> FT_OWNER_SHIFT == 0) {
-        PyObject *text = PyUnicode_FromFormat("<%U waiters=%lld at %p>", start, waiting, op);
-        Py_DECREF(start);
-        return text;
+    PyObject *named = PyUnicode_FromFormat("%s of %R", ft_type_name(op), e->key);
+    if (s >> FT_OWNER_SHIFT == 0) {
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return ft_repr_owned(op, start, s, "", waiting);
+    return ft_repr_owned(op, "%U locked", named, s, "", ft_waiting_for(&e->lock, FT_KIND_EXCLUSIVE));
 }
 
 /* ---- making ---- */
 
 static int
-keyed_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+keyed_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, ":KeyedLock", names) ? 0 : -1;
+    PyObject *name;
+    return ft_name_alone(args, kwargs, "|$O:KeyedLock", &name) < 0 ? -1 : ft_name_init(op, name);
 }
 
 static int
@@ -379,19 +357,19 @@ context_dealloc(PyObject *op)
         ft_entry_leave(KEYED(CONTEXT(op)->keyed), CONTEXT(op)->entry);
     }
     Py_XDECREF(CONTEXT(op)->keyed);
-    Py_XDECREF(CONTEXT(op)->seconds);
     ft_object_free(op);
 }
 
 /* ---- the types ---- */
 
 PyDoc_STRVAR(keyed_doc,
-"KeyedLock()\n--\n\n"
+"KeyedLock(*, name=None)\n--\n\n"
 "One mutual exclusion lock for each key, made when it is used and gone when it is free.\n"
 "\n"
 "keyed(key) is a handle on the lock of a key, for a with statement. Keys are hashable; equal\n"
 "keys have one lock. Each is handed over as an IntervalLock with the default interval, and\n"
-"belongs to the thread that took it. len() is the number of keys that are in use.");
+"belongs to the thread that took it. len() is the number of keys that are in use. name is what\n"
+"reports call the locks of all keys: a str or None (TypeError).");
 
 PyDoc_STRVAR(context_doc,
 "KeyedContext(keyed, key)\n--\n\n"
@@ -410,9 +388,9 @@ static PyMethodDef keyed_methods[] = {
     FT_ONE_ARG("release", keyed_release, "key", "Release the lock of a key.\n\n" OWNER_TEXT),
     FT_ONE_ARG("locked", keyed_locked, "key",
                "Return whether some thread holds the lock of a key; it may be outdated at once."),
-    FT_KEYWORDS("within", keyed_within, "key, seconds",
-                "Return a handle as keyed(key), which raises TimeoutError in a with statement when the\n"
-                "lock cannot be had in that many seconds. ValueError when they are negative."),
+    FT_KEYWORDS("within", keyed_within, "key, timeout",
+                "Return keyed(key).within(timeout), a context that raises TimeoutError when the lock of\n"
+                "the key cannot be had in that many seconds."),
     FT_METHODS_END,
 };
 
@@ -421,6 +399,7 @@ static PyMethodDef context_methods[] = {
                "RuntimeError when this thread holds it and would wait."),
     FT_NOARGS("release", context_release, "Release it.\n\n" OWNER_TEXT),
     FT_LOCKED(context_locked, "some thread holds it"),
+    FT_WITHIN(context_within),
     FT_NOARGS("__enter__", context_enter, "Acquire, and return the handle."),
     FT_EXIT(context_exit, "Release."),
     FT_METHODS_END,
@@ -435,6 +414,7 @@ static PyGetSetDef context_getset[] = {
 static PyType_Slot keyed_slots[] = {
     FT_TYPE_SLOTS(keyed_doc, PyType_GenericNew, keyed_init, keyed_dealloc, keyed_repr, keyed_methods),
     {Py_tp_members, ft_members},
+    {Py_tp_getset, ft_name_getset},
     {Py_tp_traverse, keyed_traverse},
     {Py_tp_clear, keyed_clear},
     {Py_tp_call, keyed_call},

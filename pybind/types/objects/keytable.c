@@ -1,5 +1,8 @@
 #include "objects/keytable.h"
 
+#include "core/names.h"
+#include "core/record.h"
+
 #include <stdlib.h>
 
 /* A table of half the size keeps an eighth of its buckets free; from there on it shrinks. */
@@ -80,24 +83,47 @@ newer(KeyedLock *self, Py_hash_t hash, uint64_t seen)
 
 /* ---- users ---- */
 
+/* Has the lock of an entry go by the name of its KeyedLock. */
+static int
+name_entry(KeyedLock *self, struct ft_entry *e)
+{
+    struct ft_known *made = NULL;
+    PyObject *name = ft_names_get(ft_word_address((PyObject *)self));
+    int outcome = name == NULL ? -1 : ft_name_make(name, &made);
+    Py_XDECREF(name);
+    if (outcome == 0 && made != NULL) {
+        ft_names_keep(&e->lock, made);
+    }
+    return outcome;
+}
+
+static void free_entry(struct ft_entry *e);
+
 static struct ft_entry *
-new_entry(PyObject *key, Py_hash_t hash)
+new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
 {
     struct ft_entry *e = calloc(1, sizeof *e);
     if (e == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
+    e->ob_base.ob_type = Py_TYPE(self);
     e->lock.interval = FT_DEFAULT_INTERVAL;
     e->key = Py_NewRef(key);
     e->hash = hash;
     e->users = 1;
+    if (atomic_load_explicit(&ft_names_known, memory_order_relaxed) != 0 && name_entry(self, e) < 0) {
+        free_entry(e);
+        return NULL;
+    }
     return e;
 }
 
 static void
 free_entry(struct ft_entry *e)
 {
+    ft_record_gone(&e->lock);
+    ft_names_end(&e->lock);
     Py_DECREF(e->key); /* the end of a key may run code of its own */
     free(e);
 }
@@ -180,7 +206,7 @@ struct ft_entry *
 ft_entry_find_or_make(KeyedLock *self, PyObject *key)
 {
     Py_hash_t hash = PyObject_Hash(key);
-    struct ft_entry *fresh = hash == -1 ? NULL : new_entry(key, hash);
+    struct ft_entry *fresh = hash == -1 ? NULL : new_entry(self, key, hash);
     if (fresh == NULL) {
         return NULL;
     }

@@ -17,7 +17,10 @@
 
 #include "objects/exclusives.h"
 
+/* It begins as the object of a lock does, for reports, which tell the type by the word. It is none:
+ * nobody counts references to it, and its type is the KeyedLock's, which outlives it. */
 struct ft_entry {
+    FT_OBJECT_HEAD
     struct ft_interval_lock lock;
     PyObject *key;
     Py_hash_t hash;
@@ -25,6 +28,8 @@ struct ft_entry {
     _Atomic(Py_ssize_t) users;
     struct ft_entry *next;
 };
+
+FT_ASSERT_WORD(struct ft_entry, lock.word);
 
 typedef struct {
     FT_OBJECT_HEAD

@@ -1,4 +1,6 @@
-/* The module ft_utils._locks: its state and its making. Its functions: report.c and dumping.c. */
+/* The module ft_utils._locks: its state and its making. Its functions: report.c, dumping.c and
+ * recording.c. */
+#include "core/record.h"
 #include "objects/patchable.h"
 #include "objects/process.h"
 #include "objects/rwtype.h"
@@ -71,7 +73,6 @@ add_patchable(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
     return type;
 }
 
-/* A new reference. */
 static PyTypeObject *
 add_context(PyObject *m, PyType_Spec *spec)
 {
@@ -79,7 +80,7 @@ add_context(PyObject *m, PyType_Spec *spec)
     if (type != NULL) {
         type->tp_vectorcall = ft_context_vectorcall;
     }
-    return owned(type);
+    return type;
 }
 
 static int
@@ -87,11 +88,13 @@ locks_exec(PyObject *m)
 {
     struct ft_module_state *state = PyModule_GetState(m);
     if (ft_process_init() < 0 || name_methods(state) < 0 || PyModule_AddFunctions(m, ft_dump_functions) < 0
+        || PyModule_AddFunctions(m, ft_record_functions) < 0 || PyModule_AddFunctions(m, ft_naming_functions) < 0
         || (state->interval = owned(add_type(m, &ft_interval_lock_spec, NULL))) == NULL
         || (state->rw_lock = owned(add_type(m, &ft_rw_lock_spec, NULL))) == NULL
         || (state->no_side = ft_rw_no_side()) == NULL
-        || (state->read_context = add_context(m, &ft_read_context_spec)) == NULL
-        || (state->write_context = add_context(m, &ft_write_context_spec)) == NULL
+        || (state->read_context = owned(add_context(m, &ft_read_context_spec))) == NULL
+        || (state->write_context = owned(add_context(m, &ft_write_context_spec))) == NULL
+        || (state->timed_context = owned(add_type(m, &ft_timed_context_spec, NULL))) == NULL
         || (state->lock = owned(add_type(m, &ft_lock_spec, NULL))) == NULL
         || (state->rlock = owned(add_type(m, &ft_rlock_spec, NULL))) == NULL
         || (state->semaphore = owned(add_patchable(m, &ft_semaphore_spec, NULL))) == NULL
@@ -122,6 +125,7 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->keyed_context);
     Py_VISIT(state->read_context);
     Py_VISIT(state->write_context);
+    Py_VISIT(state->timed_context);
     Py_VISIT(state->semaphore);
     Py_VISIT(state->resizable);
     Py_VISIT(state->event);
@@ -143,6 +147,7 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->keyed_context);
     Py_CLEAR(state->read_context);
     Py_CLEAR(state->write_context);
+    Py_CLEAR(state->timed_context);
     Py_CLEAR(state->semaphore);
     Py_CLEAR(state->resizable);
     Py_CLEAR(state->event);
@@ -157,6 +162,7 @@ locks_clear(PyObject *m)
 static void
 locks_free(void *m)
 {
+    ft_record_drop();
     ft_unwatch_classes(m);
     locks_clear(m);
 }

@@ -4,8 +4,12 @@
 
 #include "core/dump.h"
 #include "core/golib.h"
+#include "core/names.h"
+#include "core/record.h"
 #include "core/task.h"
 #include "locks/exclusive.h"
+#include "objects/lockobj.h"
+#include "objects/types.h"
 #include "platform/clock.h"
 #include "platform/os.h"
 
@@ -84,8 +88,10 @@ after_fork_in_child(void)
 {
     ft_bells_after_fork_in_child();
     ft_registry_after_fork(forget_thread);
+    ft_record_after_fork();
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_names_after_fork_in_child();
     ft_dump_after_fork();
 }
 
@@ -94,6 +100,7 @@ before_fork(void)
 {
     ft_golib_before_fork();
     ft_registry_lock();
+    ft_names_before_fork();
     ft_bells_before_fork();
 }
 
@@ -101,8 +108,15 @@ static void
 after_fork_in_parent(void)
 {
     ft_bells_after_fork_in_parent();
+    ft_names_after_fork_in_parent();
     ft_registry_unlock();
     ft_golib_after_fork_in_parent();
+}
+
+static const char *
+kind_of(const void *lock)
+{
+    return ft_type_name((PyObject *)((uintptr_t)lock - FT_WORD_OFFSET));
 }
 
 static bool initialized;
@@ -111,6 +125,7 @@ static void
 init_process(void)
 {
     ft_clock_init();
+    ft_record_kind = kind_of;
     ft_spinners_most = ft_os_processors() - 1;
     initialized = ft_registry_init()
                   && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;

@@ -1,7 +1,9 @@
 /* ResizableSemaphore. The word, its states and who may change what: golib/locks/resizable.go. */
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/takes.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 typedef struct {
     FT_OBJECT_HEAD
@@ -82,6 +84,7 @@ static const struct ft_wait_ops ops = {
     .kind = FT_KIND_EXCLUSIVE,
     .flags = FT_RESIZABLE_PARKED,
     .handed = true,
+    .side = FT_SIDE_WAIT,
     .what = "ResizableSemaphore",
 };
 
@@ -299,6 +302,8 @@ resizable_resize(PyObject *op, PyObject *given)
     Py_RETURN_NONE;
 }
 
+FT_WITHIN_METHOD(resizable_within, take_one, resizable_exit)
+
 /* What is taken and the limit of one moment. */
 static uint64_t
 taken_of(Resizable *self, uint64_t *limit)
@@ -328,9 +333,14 @@ static PyObject *
 resizable_repr(PyObject *op)
 {
     uint64_t limit, taken = taken_of(SELF(op), &limit);
-    return PyUnicode_FromFormat("<%s value=%lld/%llu waiters=%lld at %p>", ft_type_name(op),
-                                (long long)limit - (long long)taken, limit,
-                                (long long)ft_waiting_for(&SELF(op)->permits, FT_KIND_EXCLUSIVE), op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
+    PyObject *text = named == NULL
+                         ? NULL
+                         : PyUnicode_FromFormat("<%U value=%lld/%llu waiters=%lld at %p>", named,
+                                                (long long)limit - (long long)taken, limit,
+                                                (long long)ft_waiting_for(&SELF(op)->permits, FT_KIND_EXCLUSIVE), op);
+    Py_XDECREF(named);
+    return text;
 }
 
 /* ---- making ---- */
@@ -350,12 +360,12 @@ resizable_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED
 static int
 resizable_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"limit", NULL};
-    PyObject *given;
+    static char *names[] = {"limit", "name", NULL};
+    PyObject *given, *name = NULL;
     uint64_t limit;
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O:ResizableSemaphore", names, &given)
-        || ft_parse_permits(given, 0, "limit", &limit) < 0) {
+    if (thread == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:ResizableSemaphore", names, &given, &name)
+        || ft_parse_permits(given, 0, "limit", &limit) < 0 || ft_name_init(op, name) < 0) {
         return -1;
     }
     resize(SELF(op), thread, limit);
@@ -365,12 +375,13 @@ resizable_init(PyObject *op, PyObject *args, PyObject *kwargs)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(resizable_doc,
-"ResizableSemaphore(limit)\n--\n\n"
+"ResizableSemaphore(limit, *, name=None)\n--\n\n"
 "A counter of permits up to a limit, of which a thread takes one or several at once.\n"
 "\n"
 "The limit can be changed at any time; 0 is a pause, in which everybody waits. Permits are\n"
 "handed over in order of arrival: nobody overtakes one that waits for many. They belong to\n"
-"no thread. TypeError when limit is not whole, ValueError when it is not from 0 to 2**56 - 1.");
+"no thread. TypeError when limit is not whole, ValueError when it is not from 0 to 2**56 - 1.\n"
+"name is what reports call it: a str or None (TypeError).");
 
 static PyMethodDef methods[] = {
     FT_KEYWORDS("acquire", resizable_acquire, "n=1, blocking=True, timeout=-1",
@@ -394,6 +405,7 @@ static PyMethodDef methods[] = {
                "the constructor, with nothing changed."),
     FT_NOARGS("__enter__", resizable_enter, "Take a permit, as acquire(), and return the semaphore."),
     FT_EXIT(resizable_exit, "Give a permit back."),
+    FT_WITHIN(resizable_within),
     FT_METHODS_END,
 };
 
@@ -401,6 +413,7 @@ static PyGetSetDef getset[] = {
     FT_GETTER("value", resizable_get_value,
               "The permits that can be taken; negative while more are taken than the limit is now."),
     FT_GETTER("limit", resizable_get_limit, "The permits in all; resize() changes it."),
+    FT_NAME_GETSET,
     {0},
 };
 

@@ -8,6 +8,7 @@ extern PyType_Spec ft_interval_lock_spec;
 extern PyType_Spec ft_rw_lock_spec;
 extern PyType_Spec ft_read_context_spec;
 extern PyType_Spec ft_write_context_spec;
+extern PyType_Spec ft_timed_context_spec;
 extern PyType_Spec ft_lock_spec;
 extern PyType_Spec ft_rlock_spec;
 extern PyType_Spec ft_semaphore_spec;
@@ -22,7 +23,7 @@ extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
 
 /* The functions of the module. */
-extern PyMethodDef ft_report_functions[], ft_dump_functions[];
+extern PyMethodDef ft_report_functions[], ft_dump_functions[], ft_record_functions[], ft_naming_functions[];
 
 /* The methods of a lock that a Condition calls. */
 enum ft_method {
@@ -40,8 +41,9 @@ enum ft_method {
 /* The module's state, one for each interpreter. */
 struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
+    PyTypeObject *read_context, *write_context, *timed_context;
     PyTypeObject *keyed, *keyed_context;
-    PyTypeObject *read_context, *write_context, *semaphore, *resizable, *event, *bell; /* for tasks */
+    PyTypeObject *semaphore, *resizable, *event, *bell; /* for tasks */
     PyObject *no_side; /* the exception of a ReaderWriterLock in a with statement */
     int watcher;       /* of the classes that programs may change, plus 1; 0: none */
     /* Made at import: a release must not fail for want of memory for a name. */

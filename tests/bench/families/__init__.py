@@ -18,6 +18,7 @@ NAMES = (
     "primitives",
     "conditions",
     "queues",
+    "recording",
     "sweep",
     "programs",
 )
