@@ -141,7 +141,7 @@ def test_within() -> None:
     semaphore = ResizableSemaphore(1)
     with semaphore.within(1) as entered:
         assert entered is semaphore and semaphore.value == 0
-        with pytest.raises(TimeoutError, match="could not be taken within 0.001 s"), semaphore.within(0.001):
+        with pytest.raises(TimeoutError, match=r"could not be taken within 0\.001 s"), semaphore.within(0.001):
             pass
     assert semaphore.value == 1
 
