@@ -439,6 +439,15 @@ def stress(seconds: float) -> None:
 
     r.run("Barrier", *[meet] * 4, both(barrier.__repr__, lambda: barrier.n_waiting))
 
+    named = s.IntervalLock(name="accounts")
+
+    def rename() -> None:  # and a lock that is named, and gone at once
+        named.name = "accounts" if named.name is None else None
+        s.Lock(name="passing").name = "gone"
+
+    reports = both(s.lock_stats, s.snapshot, lambda: _locks.dump_facts(True), named.__repr__)
+    r.run("names", rename, rename, lambda: inside(named), lambda: briefly(named.acquire, named.release), reports)
+
     def record() -> None:
         _recorder.start()
         time.sleep(5e-3)  # some waits are recorded

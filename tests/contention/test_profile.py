@@ -223,9 +223,9 @@ def rounds(n):
             continue
         raise SystemExit("accepted")
 
-rounds(20)
+rounds(10)
 before = resident()
-rounds(60)
+rounds(30)
 grown = resident() - before
 assert grown < 12 * len(text), (grown, len(text))
 """,

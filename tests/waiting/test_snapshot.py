@@ -147,7 +147,7 @@ def test_beside_locks_that_are_busy() -> None:
     run_isolated(
         """
         from ft_utils.synchronization import Condition, Lock, Semaphore
-        from support.threads import exercise
+        from support.threads import exercise, until
         interval, plain, rw, permits = IntervalLock(name="a"), Lock(name="b"), ReaderWriterLock(name="c"), Semaphore(1)
         permits.name = "d"
         condition = Condition(plain, name="e")
@@ -163,13 +163,19 @@ def test_beside_locks_that_are_busy() -> None:
                     condition.notify()
                     condition.wait(0.001)
         seen = set()
+        def look_once():
+            for wait in snapshot():
+                known = (wait.type, wait.name)
+                assert known in (names[wait.lock], (None, None)), wait
+                seen.add(known)
+            return ("Condition", "e") in seen
         def look():
-            for _ in range(1000):
-                for wait in snapshot():
-                    known = (wait.type, wait.name)
-                    assert known in (names[wait.lock], (None, None)), wait
-                    seen.add(known)
-            stop.append(True)
+            try:
+                until(look_once)
+                for _ in range(500):
+                    look_once()
+            finally:
+                stop.append(True)
         exercise(look, *[hammer] * 4)
         print(("Condition", "e") in seen)
         """,
