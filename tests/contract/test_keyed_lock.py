@@ -1,6 +1,5 @@
 """KeyedLock: one lock a key, entries that vanish, and keys whose code does whatever it likes."""
 
-import asyncio
 import gc
 import io
 import re
@@ -10,26 +9,12 @@ import weakref
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ft_utils import aio, contention
-from ft_utils.synchronization import DeadlockError, IntervalLock, KeyedContext, KeyedLock, lock_stats, snapshot, stats
+from ft_utils import contention
+from ft_utils.synchronization import IntervalLock, KeyedContext, KeyedLock, lock_stats, snapshot, stats
 
-from ..support.aio import hold, in_thread, run, soon
-from ..support.process import run_isolated
+from ..support.keyed import Key, queued, rests
 from ..support.threads import LIMIT, Puppet, exercise, until
-
-
-def queued(keyed: KeyedLock, key: Any, count: int = 1) -> None:
-    """Wait until so many threads wait for the lock of a key."""
-    until(lambda: f" waiters={count} " in repr(keyed(key)), f"{count} waiting for {key!r}")
-
-
-def rests(keyed: KeyedLock) -> None:
-    """No key is in use any more; the exceptions of a test keep its handles for a while."""
-    until(lambda: gc.collect() is not None and len(keyed) == 0, f"{keyed!r} to rest")
 
 
 def test_one_lock_a_key(puppet: Puppet) -> None:
@@ -215,22 +200,6 @@ def test_never_two_inside_for_one_key() -> None:
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 
-class Key:
-    """Hash and comparison as they are given."""
-
-    def __init__(self, name: Any, code: Any = lambda: None, hashed: int = 0) -> None:
-        self.name, self.code, self.hashed = name, code, hashed
-
-    def __hash__(self) -> int:
-        return self.hashed
-
-    def __eq__(self, other: object) -> bool:
-        self.code()
-        if isinstance(other, Key):
-            other.code()
-        return isinstance(other, Key) and self.name == other.name
-
-
 def test_keys_are_freed() -> None:
     keyed, key = KeyedLock(), Key("a")
     ref = weakref.ref(key)
@@ -243,36 +212,6 @@ def test_keys_are_freed() -> None:
         keyed.release(key)
     del key
     assert ref() is None
-
-
-def test_memory_is_bounded() -> None:
-    """The table shrinks: what counts is how many keys are in use, and not how many there were."""
-    run_isolated(
-        """
-import resource
-from ft_utils.synchronization import KeyedLock
-keyed = KeyedLock()
-def turn(many):
-    handles = [keyed((many, number)) for number in range(many)]
-    assert len(keyed) == many
-    for handle in handles:
-        with handle:
-            pass
-    del handles, handle
-    assert len(keyed) == 0
-turn(100_000)  # about 10 MB
-for _ in range(5):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    turn(100_000)
-    for number in range(50_000):
-        with keyed(number):
-            pass
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-assert grown < 4096, f"{grown} KiB more"
-print("ok")
-""",
-        expect_out="ok",
-    )
 
 
 def test_nothing_is_left_behind() -> None:
@@ -421,160 +360,6 @@ def test_keys_that_are_made_equal_while_they_are_compared() -> None:
         assert first.key is second.key and len(keyed) == 1
 
 
-# --- what interrupts, forks and reports -----------------------------------------------------------------------------
-
-HELPERS = """
-import warnings
-warnings.simplefilter("ignore", DeprecationWarning)
-from ft_utils.synchronization import KeyedLock
-from support.blocking import Handler, send_until_counted
-from support.forks import in_child
-from support.threads import LIMIT, Puppet, until
-keyed, me = KeyedLock(), threading.get_ident()
-"""
-
-
-@pytest.mark.parametrize("call", ["acquire('a')", "__call__('a').__enter__()", "within('a', 1000).__enter__()"])
-def test_ctrl_c(call: str) -> None:
-    run_isolated(
-        HELPERS
-        + f"""
-Handler(signal.SIGINT, raises=True)
-with Puppet() as holder, Puppet() as sender:
-    holder.run(keyed.acquire, "a")
-    def send():
-        until(snapshot)
-        signal.pthread_kill(me, signal.SIGINT)
-    sent = sender.start(send)
-    try:
-        keyed.{call}
-        print("returned")
-    except KeyboardInterrupt:
-        print("interrupted")
-    sent.result(LIMIT)
-    assert snapshot() == []
-    holder.run(keyed.release, "a")
-    assert len(keyed) == 0, keyed
-    with keyed("a"):
-        pass
-""",
-        expect_out="interrupted",
-    )
-
-
-def test_a_handler_that_uses_it() -> None:
-    run_isolated(
-        HELPERS
-        + """
-def action():
-    assert not keyed.acquire("a", False)
-    with keyed("b"), keyed("c"):
-        pass
-handler = Handler(signal.SIGUSR1, action=action)
-with Puppet() as holder:
-    holder.run(keyed.acquire, "a")
-    def watch():
-        for count in range(3):
-            until(snapshot)
-            send_until_counted(handler, count, me)
-        keyed.release("a")
-    watched = holder.start(watch)
-    with keyed("a"):
-        assert len(keyed) == 1
-    watched.result(LIMIT)
-assert handler.count == 3 and len(keyed) == 0
-print("ok")
-""",
-        expect_out="ok",
-    )
-
-
-def test_fork() -> None:
-    """What the forking thread holds it holds in the child; what others held stays held, and other keys are free."""
-    run_isolated(
-        HELPERS
-        + """
-keyed.acquire("mine")
-def child():
-    assert snapshot() == []
-    keyed.release("mine")
-    assert keyed.locked("theirs") and not keyed.acquire("theirs", timeout=0.01)
-    for key in range(100):
-        with keyed(key), Puppet() as friend:
-            assert friend.run(keyed.acquire, key, timeout=0.0005) is False
-    with Puppet() as friend:
-        keyed.acquire("a")
-        waits = friend.start(keyed.acquire, "a")
-        until(lambda: " waiters=1 " in repr(keyed("a")))
-        keyed.release("a")
-        assert waits.result(LIMIT)
-        friend.run(keyed.release, "a")
-with Puppet() as holder, Puppet() as waiter:
-    holder.run(keyed.acquire, "theirs")
-    waits = waiter.start(keyed.acquire, "theirs")
-    until(snapshot)
-    in_child(child)
-    holder.run(keyed.release, "theirs")
-    in_child(lambda: keyed.locked("theirs"))
-    assert waits.result(LIMIT)
-    waiter.run(keyed.release, "theirs")
-keyed.release("mine")
-assert len(keyed) == 0
-print("ok")
-""",
-        expect_out="ok",
-    )
-
-
-def test_deadlocks_are_found(puppet: Puppet) -> None:
-    keyed = KeyedLock()
-    puppet.run(keyed.acquire, "b")
-    with keyed("a"):
-        other = puppet.start(keyed.acquire, "a", timeout=LIMIT)
-        queued(keyed, "a")
-        (found,) = contention.locks_waited_for()
-        assert found["kind"] == "KeyedLock"
-        assert [holder["thread"] for holder in found["holders"]] == [threading.get_ident()]
-    assert other.result(LIMIT)
-    puppet.run(keyed.release, "a")
-    keyed.acquire("a")
-    crossing = puppet.start(keyed.acquire, "a")
-    queued(keyed, "a")
-    errors = []
-    try:
-        keyed.acquire("b")
-    except DeadlockError as error:
-        errors.append(error)
-        keyed.release("a")
-        crossing.result(LIMIT)
-        puppet.run(keyed.release, "a")
-        puppet.run(keyed.release, "b")
-    else:
-        with pytest.raises(DeadlockError):
-            crossing.result(LIMIT)
-    assert not errors or "KeyedLock" in str(errors[0])
-
-
-def test_tasks() -> None:
-    async def main() -> None:
-        keyed = KeyedLock()
-        handle = keyed("a")
-        async with aio.holding(handle):
-            assert not await in_thread(keyed.acquire, "a", False)
-            with pytest.raises(RuntimeError):
-                await aio.acquire(keyed("a"))
-            tasks = [asyncio.create_task(hold(keyed("a"))) for _ in range(3)]
-            await soon(lambda: len(snapshot()) == 3)
-            tasks[0].cancel()
-        await asyncio.gather(*tasks[1:])
-        puppet_turn = await in_thread(keyed.acquire, "a", False)
-        assert puppet_turn is True and len(keyed) == 1
-        with pytest.raises(TypeError, match=r"not for KeyedLock|not for ft_utils"):
-            await aio.acquire(keyed)
-
-    run(main)
-
-
 def test_made_twice_and_subclassed() -> None:
     class Named(KeyedLock):
         def __init__(self, name: str) -> None:
@@ -586,71 +371,3 @@ def test_made_twice_and_subclassed() -> None:
         keyed.__init__("y")
         assert len(keyed) == 1 and keyed.locked(1) and keyed.name == "y"
     assert isinstance(keyed(1), KeyedContext)
-
-
-# --- a model --------------------------------------------------------------------------------------------------------
-
-threads, keys = st.integers(0, 2), st.sampled_from([0, 1, Key("x"), Key("y")])
-
-
-class KeyedMachine(RuleBasedStateMachine):
-    """Owners by key; a handle counts as a use."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.puppets = [Puppet(f"logical-{n}") for n in range(3)]
-        self.keyed = KeyedLock()
-        self.owners: dict[Any, int] = {}
-        self.handles: list[KeyedContext] = []
-
-    @rule(thread=threads, key=keys, timeout=st.sampled_from([0, 0.0005]))
-    def acquire(self, thread: int, key: Any, timeout: float) -> None:
-        if self.owners.get(key) == thread and timeout:
-            with pytest.raises(RuntimeError):
-                self.puppets[thread].run(self.keyed.acquire, key, timeout=timeout)
-            return
-        assert self.puppets[thread].run(self.keyed.acquire, key, timeout=timeout) is (key not in self.owners)
-        self.owners.setdefault(key, thread)
-
-    @rule(thread=threads, key=keys, handle=st.booleans())
-    def release(self, thread: int, key: Any, handle: bool) -> None:
-        def release() -> Any:
-            try:  # without a name for the exception, which would keep the handle
-                return self.keyed(key).release() if handle else self.keyed.release(key)
-            except RuntimeError:
-                return RuntimeError
-
-        owned = self.owners.get(key) == thread
-        assert self.puppets[thread].run(release) is (None if owned else RuntimeError)
-        if owned:
-            del self.owners[key]
-
-    @rule(key=keys)
-    def keep(self, key: Any) -> None:
-        self.handles.append(self.keyed(key))
-
-    @rule()
-    def let_go(self) -> None:
-        self.handles.clear()
-
-    @invariant()
-    def agrees(self) -> None:
-        used = set(self.owners) | {handle.key for handle in self.handles}
-        until(lambda: len(self.keyed) == len(used), f"{len(used)} keys in {self.keyed!r}")  # a puppet lets go late
-        for key in (0, 1, Key("x"), Key("y")):
-            assert self.keyed.locked(key) is (key in self.owners)
-
-    def teardown(self) -> None:
-        for puppet in self.puppets:
-            puppet.close()
-
-
-TestModel = KeyedMachine.TestCase
-TestModel.settings = settings(
-    max_examples=25,
-    stateful_step_count=40,
-    deadline=None,  # the machine may be busy
-    database=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)
