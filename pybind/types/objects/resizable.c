@@ -3,6 +3,7 @@
 #include "objects/naming.h"
 #include "objects/takes.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 typedef struct {
     FT_OBJECT_HEAD
@@ -301,6 +302,8 @@ resizable_resize(PyObject *op, PyObject *given)
     Py_RETURN_NONE;
 }
 
+FT_WITHIN_METHOD(resizable_within, take_one, resizable_exit)
+
 /* What is taken and the limit of one moment. */
 static uint64_t
 taken_of(Resizable *self, uint64_t *limit)
@@ -402,6 +405,7 @@ static PyMethodDef methods[] = {
                "the constructor, with nothing changed."),
     FT_NOARGS("__enter__", resizable_enter, "Take a permit, as acquire(), and return the semaphore."),
     FT_EXIT(resizable_exit, "Give a permit back."),
+    FT_WITHIN(resizable_within),
     FT_METHODS_END,
 };
 
