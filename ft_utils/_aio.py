@@ -62,21 +62,34 @@ def holding(lock: Any, n: int = 1) -> "Holding":
 class Holding:
     """The handle on a lock that holding() returns."""
 
-    __slots__ = ("_lock", "_n")
+    __slots__ = ("_lock", "_n", "_tasks")
 
     def __init__(self, lock: Any, n: int = 1) -> None:
         self._lock, self._n = lock, n
+        self._tasks: list[Any] = []  # those in a block
 
     async def __aenter__(self) -> Any:
         await acquire(self._lock, self._n)
+        self._tasks.append(_current()[1])
         return self._lock
 
     # Not a coroutine, which releases nothing when an exception comes before it runs.
     def __aexit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None, /
     ) -> Awaitable[None]:
-        release(self._lock, self._n)
+        task = self._leaving()
+        task.release(self._lock, self._n)
+        self._tasks.remove(task)
         return _DONE
+
+    def _leaving(self) -> Any:
+        """The task whose block ends. One that is destroyed ends it outside of its loop."""
+        try:
+            return _current()[1]
+        except RuntimeError:
+            if len(self._tasks) != 1:
+                raise
+            return self._tasks[0]
 
     def __repr__(self) -> str:
         return f"<Holding of {self._lock!r}>"
@@ -120,9 +133,17 @@ class _Loop:
 
     def hear(self) -> None:
         """The bell rang: some have been given the lock, others are to try for it."""
-        for key in self.bell.heard():
-            if key in self.waiting:
-                self.ask(*self.waiting[key])
+        try:
+            for key in self.bell.heard():
+                if key in self.waiting:
+                    self.ask(*self.waiting[key])
+        except BaseException:  # no memory, or Ctrl-C: what was heard is lost, so all are asked later
+            asyncio.get_running_loop().call_soon(self.ask_all)
+            raise
+
+    def ask_all(self) -> None:
+        for task, future in list(self.waiting.values()):
+            self.ask(task, future)
 
     def ask(self, task: Any, future: "asyncio.Future[None]") -> None:
         try:

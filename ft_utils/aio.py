@@ -6,8 +6,8 @@
 
 A task waits in the queue of the lock itself, in order of arrival among threads and tasks, and its event loop goes on.
 No thread waits for it: whoever hands the lock over makes a file readable that the loop watches. IntervalLock, Lock,
-RLock, RWReadContext, RWWriteContext, Semaphore, BoundedSemaphore and ResizableSemaphore can be taken, an Event can be
-waited for.
+RLock, RWReadContext, RWWriteContext, Semaphore, BoundedSemaphore, ResizableSemaphore and KeyedContext can be taken, an
+Event can be waited for.
 
 What belongs to its owner belongs to the task here, which is what a thread is otherwise: it alone may release, it cannot
 take twice what a thread cannot, and an RLock or a read lock may be taken again by the same task. There is no time-out:

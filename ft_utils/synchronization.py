@@ -3,9 +3,9 @@
 IntervalLock is a mutual exclusion lock that is handed over fairly; ReaderWriterLock (RWLock)
 admits many readers or one writer; RWReadContext, RWWriteContext and RWUpgradeContext are reusable
 handles on its sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are
-threading's, on the same machinery. ResizableSemaphore hands out several permits at once,
-up to a limit that can be changed. stats() and snapshot() say how the locks of this process are doing and which
-thread waits for what.
+threading's, on the same machinery. ResizableSemaphore hands out several permits at once, up to a
+limit that can be changed; KeyedLock has one lock a key. stats() and snapshot() say how the locks of
+this process are doing and which thread waits for what.
 """
 
 from ft_utils._locks import (
@@ -14,6 +14,8 @@ from ft_utils._locks import (
     Condition,
     Event,
     IntervalLock,
+    KeyedContext,
+    KeyedLock,
     Lock,
     ReaderWriterLock,
     ResizableSemaphore,
@@ -34,6 +36,8 @@ __all__ = [
     "Event",
     "Holder",  # noqa: F822
     "IntervalLock",
+    "KeyedContext",
+    "KeyedLock",
     "Lock",
     "LockStats",  # noqa: F822
     "RLock",

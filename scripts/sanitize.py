@@ -417,6 +417,12 @@ def stress(seconds: float) -> None:
     r.run("ResizableSemaphore", lambda: inside(resizable),
           lambda: resizable.acquire(2, True, 1e-4) and resizable.release(2),
           both(lambda: resizable.resize(2), lambda: resizable.resize(3)), resizable.__repr__)
+    keyed = s.KeyedLock()
+    kept = keyed("kept")
+    r.run("KeyedLock", lambda: inside(kept), lambda: inside(keyed("kept")),
+          lambda: [inside(kept, keyed(key).locked) for key in range(30)],
+          lambda: keyed.acquire("kept", True, 1e-5) and (r.add(), keyed.release("kept")),
+          both(kept.__repr__, keyed.__len__))
     event = s.Event()
     r.run("Event", lambda: event.wait(1e-3), lambda: event.wait(1e-4), both(event.set, event.clear), event.__repr__)
     for guard in (s.Lock(), s.RLock(), s.IntervalLock(), threading.Lock()):

@@ -438,6 +438,29 @@ assert stats().interrupts >= 500
     )
 
 
+def test_keys_come_and_go() -> None:
+    """The table of a KeyedLock shrinks: what counts is how many keys are in use, and not how many there were."""
+    steady(
+        """
+from ft_utils.synchronization import KeyedLock
+keyed = KeyedLock()
+many = range(50_000)
+def action():
+    handles = [keyed(("a", number)) for number in many]
+    assert len(keyed) == len(many)
+    for handle in handles:
+        with handle:
+            pass
+    del handles, handle
+    for number in many:
+        with keyed(number):
+            pass
+    assert len(keyed) == 0
+grows(action)
+"""
+    )
+
+
 def test_measuring_sees_growth() -> None:
     """That the tests above can fail."""
     from ..support.process import run_isolated

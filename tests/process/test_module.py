@@ -18,8 +18,8 @@ from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-CONTEXTS = {"RWReadContext", "RWUpgradeContext", "RWWriteContext", "TimedContext"}
-OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
+CONTEXTS = {"RWReadContext", "RWUpgradeContext", "RWWriteContext", "TimedContext", "KeyedContext"}
+OWN = {"IntervalLock", "KeyedLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
 REPORTS = {"Holder", "LockStats", "Stats", "Wait", "lock_stats"}
 NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}

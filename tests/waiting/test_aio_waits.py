@@ -10,7 +10,7 @@ import pytest
 from ft_utils import _aio, aio
 from ft_utils.synchronization import Event, IntervalLock, Lock, ResizableSemaphore, snapshot
 
-from ..support.aio import KINDS, Kind, hold, in_thread, outcome, run, soon, turn
+from ..support.aio import KINDS, Kind, hold, in_thread, outcome, run, soon, tried, turn
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, Puppet, until
 
@@ -187,6 +187,60 @@ def test_a_coroutine_that_is_closed(kind: Kind, puppet: Puppet) -> None:
         await in_thread(rested, kind, lock)
 
     run(main)
+
+
+@each
+def test_a_task_that_is_destroyed_within_the_block(kind: Kind) -> None:
+    """Its loop has ended. The block ends as other blocks of a coroutine that is destroyed do."""
+    lock, loop = kind.make(), asyncio.new_event_loop()
+
+    async def within() -> None:
+        async with aio.holding(lock):
+            await asyncio.get_running_loop().create_future()
+
+    async def begin() -> Any:
+        task = asyncio.ensure_future(within())
+        await asyncio.sleep(0)
+        return task
+
+    loop.set_exception_handler(lambda loop, context: None)  # "Task was destroyed but it is pending!"
+    task = loop.run_until_complete(begin())
+    loop.close()
+    assert not tried(kind.obstruct(lock))
+    del task
+    gc.collect()
+    rested(kind, lock)
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_what_is_heard_is_not_lost(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception comes between the bell and the tasks that were woken."""
+    lock, loop = Lock(), asyncio.new_event_loop()
+    lock.acquire()
+
+    async def begin() -> Any:
+        tasks = [asyncio.ensure_future(hold(lock)) for _ in range(3)]
+        await soon(snapshot)
+        state = _aio._loops[asyncio.get_running_loop()]
+        ask = state.ask
+
+        def fail(*_: Any) -> None:
+            monkeypatch.setattr(state, "ask", ask)
+            raise error
+
+        monkeypatch.setattr(state, "ask", fail)
+        loop.set_exception_handler(lambda loop, context: None)
+        lock.release()
+        return await asyncio.gather(*tasks)
+
+    task = loop.create_task(begin())
+    try:
+        loop.run_until_complete(asyncio.wait_for(task, LIMIT))
+    except KeyboardInterrupt:
+        assert error is KeyboardInterrupt
+        loop.run_until_complete(asyncio.wait_for(task, LIMIT))
+    loop.close()
+    turn(lock)
 
 
 def test_a_refused_resize_reaches_a_cancelled_task() -> None:

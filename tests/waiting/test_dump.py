@@ -188,6 +188,7 @@ def test_every_type(kind: str, puppets: Any) -> None:
 
     waits = b.start(wait)
     waiting(lock)
+    until(locks_waited_for)  # a Condition and a Barrier queue a thread before they announce it
     (found,) = locks_waited_for()
     assert found["kind"] == name and found["lock"] == id(lock)
     if name in ("Lock", "RLock"):

@@ -72,6 +72,7 @@ taken(void *lock)
 const struct ft_wait_ops ft_exclusive_ops = OPS(false, true, owned, holds, "IntervalLock");
 const struct ft_wait_ops ft_exclusive_strict_ops = OPS(true, true, owned, holds, "IntervalLock");
 const struct ft_wait_ops ft_rlock_ops = OPS(false, true, owned, holds, "RLock");
+const struct ft_wait_ops ft_keyed_ops = OPS(false, true, owned, holds, "KeyedLock");
 const struct ft_wait_ops ft_anybodys_ops = OPS(false, false, never_owned, NULL, "Lock");
 
 FT_SLOW int

@@ -10,7 +10,7 @@
 
 /* Waiting for the word. The strict one is for interval 0: there the order of arrival is
  * promised, so nobody may slip in by spinning. */
-extern const struct ft_wait_ops ft_exclusive_ops, ft_exclusive_strict_ops, ft_rlock_ops;
+extern const struct ft_wait_ops ft_exclusive_ops, ft_exclusive_strict_ops, ft_rlock_ops, ft_keyed_ops;
 
 /* The same for a Lock: its holder may wait for it, for somebody else to release it. */
 extern const struct ft_wait_ops ft_anybodys_ops;

@@ -102,6 +102,8 @@ locks_exec(PyObject *m)
         || add_patchable(m, &ft_bounded_semaphore_spec, state->semaphore) == NULL
         || (state->resizable = owned(add_type(m, &ft_resizable_spec, NULL))) == NULL
         || (state->event = owned(add_patchable(m, &ft_event_spec, NULL))) == NULL
+        || (state->keyed = owned(add_type(m, &ft_keyed_spec, NULL))) == NULL
+        || (state->keyed_context = owned(add_type(m, &ft_keyed_context_spec, NULL))) == NULL
         || (state->bell = owned(add_type(m, &ft_bell_spec, NULL))) == NULL
         || add_type(m, &ft_task_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
@@ -120,6 +122,8 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->lock);
     Py_VISIT(state->rlock);
     Py_VISIT(state->condition);
+    Py_VISIT(state->keyed);
+    Py_VISIT(state->keyed_context);
     Py_VISIT(state->read_context);
     Py_VISIT(state->write_context);
     Py_VISIT(state->upgrade_context);
@@ -141,6 +145,8 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->lock);
     Py_CLEAR(state->rlock);
     Py_CLEAR(state->condition);
+    Py_CLEAR(state->keyed);
+    Py_CLEAR(state->keyed_context);
     Py_CLEAR(state->read_context);
     Py_CLEAR(state->write_context);
     Py_CLEAR(state->upgrade_context);

@@ -290,8 +290,6 @@ resizable_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     return ft_none(ft_resizable_give(op, 1));
 }
 
-FT_WITHIN_METHOD(resizable_within, take_one, resizable_exit)
-
 static PyObject *
 resizable_resize(PyObject *op, PyObject *given)
 {
@@ -303,6 +301,8 @@ resizable_resize(PyObject *op, PyObject *given)
     resize(SELF(op), thread, limit);
     Py_RETURN_NONE;
 }
+
+FT_WITHIN_METHOD(resizable_within, take_one, resizable_exit)
 
 /* What is taken and the limit of one moment. */
 static uint64_t

@@ -6,6 +6,7 @@
 #include "core/task.h"
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/keyed.h"
 #include "objects/rwtype.h"
 #include "objects/takes.h"
 #include "objects/types.h"
@@ -26,6 +27,7 @@ enum kind {
     SEMAPHORE,
     RESIZABLE,
     EVENT,
+    KEYED,
 };
 
 /* What a task waits for. `lock` is a new reference; of a context it is that of its lock. */
@@ -116,6 +118,7 @@ kind_of(const struct ft_module_state *state, PyObject *lock)
         {state->semaphore, SEMAPHORE},
         {state->resizable, RESIZABLE},
         {state->event, EVENT},
+        {state->keyed_context, KEYED},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (PyObject_TypeCheck(lock, kinds[i].type)) {
@@ -138,7 +141,7 @@ parse_target(PyObject *op, PyObject *lock, PyObject *n, struct target *target)
     if (target->kind == NONE) {
         PyErr_Format(PyExc_TypeError,
                      "a task can wait for an IntervalLock, Lock, RLock, RWReadContext, RWWriteContext, Semaphore, "
-                     "BoundedSemaphore, ResizableSemaphore or Event, not for %T",
+                     "BoundedSemaphore, ResizableSemaphore, KeyedContext or Event, not for %T",
                      lock);
         return -1;
     }
@@ -172,6 +175,8 @@ take(const struct target *target)
         return ft_resizable_take(lock, target->n, FT_FOREVER);
     case EVENT:
         return ft_event_await(lock);
+    case KEYED:
+        return ft_keyed_take(lock, FT_FOREVER);
     case NONE:
         break;
     }
@@ -197,6 +202,8 @@ give(const struct target *target)
         return ft_semaphore_give(lock);
     case RESIZABLE:
         return ft_resizable_give(lock, target->n);
+    case KEYED:
+        return ft_keyed_give(lock);
     case EVENT:
     case NONE:
         return 0; /* nothing was taken */
@@ -295,6 +302,18 @@ refuse_shrunk(uint64_t n)
     return FT_FAILED;
 }
 
+/* It was given the lock in the queue: what taking it does besides. */
+static void
+settle(Task *self)
+{
+    if (self->target.kind == INTERVAL) {
+        ft_interval_restart(self->target.lock, self->task.record);
+    }
+    else if (self->target.kind == KEYED) {
+        ft_keyed_settle(self->target.lock);
+    }
+}
+
 static PyObject *
 task_resume(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -315,9 +334,7 @@ task_resume(PyObject *op, PyObject *Py_UNUSED(unused))
         forget_target(self);
         return NULL;
     }
-    if (self->target.kind == INTERVAL) {
-        ft_interval_restart(self->target.lock, record);
-    }
+    settle(self);
     self->step = GIVEN;
     Py_RETURN_TRUE;
 }
@@ -340,6 +357,9 @@ abandon(Task *self)
         int outcome = ft_task_withdraw(record);
         given = outcome == FT_ACQUIRED
                 && (self->target.kind != RESIZABLE || record->seat->waiter.outcome == FT_PERMISSION_PERMITTED);
+        if (given) {
+            settle(self);
+        }
     }
     int outcome = given ? as_task(self, give, &self->target) : 0;
     if (self->step != IDLE) {

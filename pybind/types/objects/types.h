@@ -16,6 +16,8 @@ extern PyType_Spec ft_semaphore_spec;
 extern PyType_Spec ft_bounded_semaphore_spec;
 extern PyType_Spec ft_resizable_spec;
 extern PyType_Spec ft_event_spec;
+extern PyType_Spec ft_keyed_spec;
+extern PyType_Spec ft_keyed_context_spec;
 extern PyType_Spec ft_bell_spec;
 extern PyType_Spec ft_task_spec;
 extern PyType_Spec ft_condition_spec;
@@ -41,6 +43,7 @@ enum ft_method {
 struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
     PyTypeObject *read_context, *write_context, *upgrade_context, *timed_context;
+    PyTypeObject *keyed, *keyed_context;
     PyTypeObject *semaphore, *resizable, *event, *bell; /* for tasks */
     PyObject *no_side; /* the exception of a ReaderWriterLock in a with statement */
     int watcher;       /* of the classes that programs may change, plus 1; 0: none */
