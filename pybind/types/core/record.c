@@ -75,7 +75,7 @@ static void
 find_out(struct found *found, struct ft_thread *self, enum ft_record_where where)
 {
     found->name[0] = 0;
-    if (where == FT_RECORD_OUTSIDE && !self->named) {
+    if (where == FT_RECORD_OUTSIDE && !self->named && self->task == NULL) {
         self->named = true; /* first: the code may wait itself */
         memset(found->name, 0, sizeof found->name);
         look_up_name(self->ident, found->name, sizeof found->name);
@@ -351,10 +351,13 @@ ft_record_after_fork(void)
 {
     atomic_store(&ft_recording, NULL);
     atomic_store(&ft_names_sites, false);
-    if (ft_current != NULL) {
-        atomic_store(&ft_current->records, 0);
-        for (struct ft_record *r = ft_current->recorded; r != NULL; r = r->below) {
+    for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
+        atomic_store(&t->records, 0); /* of a task of another thread in whatever state it was */
+        for (struct ft_record *r = t->recorded; r != NULL; r = r->below) {
             r->entry = NULL;
+        }
+        if (t->task != NULL) {
+            t->recorded = NULL; /* it waits no more */
         }
     }
 }

@@ -34,7 +34,7 @@ enum ft_side { FT_SIDE_EXCLUSIVE,
 /* NULL: off. */
 extern struct ft_table *_Atomic ft_recording;
 
-/* A wait that is being recorded, in the C frame of the thread that waits. */
+/* A wait that is being recorded, in the C frame of the thread that waits; of a task in its struct. */
 struct ft_record {
     void *entry;
     int64_t since;
@@ -42,7 +42,8 @@ struct ft_record {
     bool linked;
 };
 
-/* Whether Python code may run for a thread's name: it may while the thread is in no queue. */
+/* Whether Python code may run for a thread's name: it may while the thread is in no queue. It
+ * never does while a thread acts for a task (core/task.h), which goes by its thread's name. */
 enum ft_record_where { FT_RECORD_QUEUED,
                        FT_RECORD_OUTSIDE };
 
@@ -149,10 +150,12 @@ PyObject *ft_record_stop(void);
 /* The interpreter that records goes, and its objects with it. */
 void ft_record_drop(void);
 
-/* In a forked child. What the parent has recorded is its own, whatever state it is in. */
+/* In a forked child, once the registry is its own. What the parent has recorded is its own,
+ * whatever state it is in. */
 void ft_record_after_fork(void);
 
-/* A thread ends in its sleep, as daemon threads do at exit. Under the registry's lock. */
+/* A thread ends in its sleep, as daemon threads do at exit, or a task does in a child. Under the
+ * registry's lock. */
 void ft_record_thread_exit(struct ft_thread *thread);
 
 #endif

@@ -199,22 +199,29 @@ ft_table_lock(struct ft_table *table, const void *word)
     return lock;
 }
 
+/* The tasks of a thread are one, as there may be very many, and each but for a moment. */
+static uint64_t
+owner_of(const struct ft_thread *thread)
+{
+    return thread->task == NULL ? thread->owner : ~(uint64_t)thread->ident;
+}
+
 static bool
 same_thread(const struct ft_item *item, const void *key)
 {
-    return ((const struct ft_known_thread *)item)->owner == ((const struct ft_thread *)key)->owner;
+    return ((const struct ft_known_thread *)item)->owner == owner_of(key);
 }
 
 struct ft_known_thread *
 ft_table_thread(struct ft_table *table, const struct ft_thread *thread)
 {
-    uint64_t hash = mix(0, thread->owner);
+    uint64_t hash = mix(0, owner_of(thread));
     struct ft_item *found = map_find(&table->threads, hash, same_thread, thread);
     if (found == NULL) {
         pthread_mutex_lock(&table->adding); /* only this thread adds itself */
         struct ft_known_thread *known = map_room(&table->threads, hash, sizeof *known);
         if (known != NULL) {
-            known->owner = thread->owner;
+            known->owner = owner_of(thread);
             known->ident = thread->ident;
             known->number = table->threads.n;
             map_add(&table->threads, &known->item);

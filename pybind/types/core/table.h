@@ -49,7 +49,7 @@ struct ft_known_lock {
 
 struct ft_known_thread {
     struct ft_item item;
-    uint64_t owner; /* as in struct ft_thread */
+    uint64_t owner; /* as in struct ft_thread, or what stands for the tasks of one */
     unsigned long ident;
     uint32_t number;
     char name[64]; /* under the thread's `records` lock; "": not known yet */

@@ -12,7 +12,7 @@
 #ifndef FT_TASK_H
 #define FT_TASK_H
 
-#include "core/thread.h"
+#include "core/record.h"
 
 /* One for each event loop. */
 struct ft_bell {
@@ -31,6 +31,7 @@ struct ft_task {
     struct ft_bell *bell;
     struct ft_task *next;
     enum ft_ring ring;
+    struct ft_record recorded; /* its wait, from one step to the next; see core/record.h */
 };
 
 /* A task's token in its waiter; those of threads are the addresses of semaphores. */

@@ -258,6 +258,7 @@ void
 ft_task_record_end(struct ft_thread *record)
 {
     ft_registry_lock();
+    ft_record_thread_exit(record);
     record->task = NULL;
     record->ended = true;
     ft_registry_reap(record);

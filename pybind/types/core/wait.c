@@ -309,6 +309,7 @@ static enum ft_outcome
 end_of_task(struct ft_waiting *wait)
 {
     ft_announce_end(wait->self);
+    ft_record_end(&wait->self->task->recorded, wait->self);
     ft_forget(&wait->self->seat->waiter);
     return wait->end == ACQUIRED ? settle(wait->ops, wait->lock, wait->self) : FT_TIMED_OUT;
 }
@@ -319,6 +320,7 @@ queue_task(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, ui
     struct ft_waiting wait = waiting(ops, lock, self, CANCELLABLE);
     wait.number = number;
     if (ft_golib() != NULL) {
+        ft_record_begin(&self->task->recorded, ops, lock, self, FT_RECORD_QUEUED);
         ft_announce(&wait);
         return contend(&wait) == FT_END ? end_of_task(&wait) : FT_PENDING;
     }
@@ -398,6 +400,7 @@ ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     }
     if (FT_UNLIKELY(ft_tasks_exist()) && deadline == FT_FOREVER && ops->blocked_by != NULL
         && blocks_its_loop(ops, lock, self)) {
+        ft_record_cancel(&record, self);
         return refuse_blocked_loop();
     }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
