@@ -21,6 +21,9 @@ add_type(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(m, spec, (PyObject *)base);
     int added = type == NULL ? -1 : PyModule_AddType(m, type);
+    if (added == 0) {
+        ft_share((PyObject *)type); /* it lives as long as the module */
+    }
     Py_XDECREF(type);
     return added < 0 ? NULL : type;
 }
