@@ -13,7 +13,7 @@ EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization ft_utils.contention
+STUBS := ft_utils.synchronization ft_utils.contention ft_locks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -76,8 +76,8 @@ $(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 
 # --- wheels ----------------------------------------------------------------------------------------------------
 
-SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE) \
-	$(shell find golib pybind ft_utils -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
+SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE licenses/*.txt) \
+	$(shell find golib pybind ft_utils ft_locks dist_info -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
 	-o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
 
 # Rewritten only when the list changes, so that a file that was removed counts as a change too.

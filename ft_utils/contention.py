@@ -5,7 +5,10 @@ signal comes, even when no thread can run. locks_waited_for() returns the same a
 happens when threads wait for each other for ever; by default one of them gets DeadlockError.
 """
 
+from ft_utils import _beside
 from ft_utils._deadlock import DeadlockError, Waiter, on_deadlock
 from ft_utils._dump import dump, locks_waited_for, register, unregister
 
 __all__ = ["DeadlockError", "Waiter", "dump", "locks_waited_for", "on_deadlock", "register", "unregister"]
+
+_beside.look()

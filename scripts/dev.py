@@ -46,11 +46,16 @@ def lay_over(package: Path, installed: Path) -> None:
     for path in installed.glob("*.so"):
         if path.name not in built:
             path.unlink()  # of another time
-    for path in [*package.iterdir(), *(ROOT / "ft_utils").iterdir()]:
+    lay([*package.iterdir(), *(ROOT / "ft_utils").iterdir()], installed)
+
+
+def lay(paths: list[Path], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for path in paths:
         if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ""}:
-            fresh = installed / (path.name + ".new")
+            fresh = folder / (path.name + ".new")
             shutil.copy2(path, fresh)
-            fresh.replace(installed / path.name)
+            fresh.replace(folder / path.name)
 
 
 def main() -> None:
@@ -65,6 +70,11 @@ def main() -> None:
     folders = [f"--build-lib={work / 'lib'}", f"--build-temp={work / 'temp'}"]
     run(python, "setup.py", "--quiet", "build_ext", *folders, PYTHONPATH=str(tools))
     lay_over(work / "lib" / "ft_utils", Path(site) / "ft_utils")
+    lay([*(ROOT / "ft_locks").iterdir()], Path(site) / "ft_locks")
+    sys.path.append(str(ROOT / "dist_info"))
+    import second_name
+
+    second_name.lay(ROOT, Path(site))
 
 
 if __name__ == "__main__":
