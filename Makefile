@@ -14,6 +14,8 @@ TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
 STUBS := ft_utils.synchronization ft_utils.contention ft_locks
+# Programs that have to pass strict type checkers; the other examples are given, without annotations.
+TYPED := tests/data/typed_uses.py examples/index_stdlib.py examples/pipeline_ast.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -176,6 +178,11 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@mkdir -p build/empty
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+	@echo 'types of programs that use the package'
+	@rm -rf build/typed && mkdir -p build/typed && cp $(TYPED) build/typed && echo '{}' > build/typed/pyrightconfig.json
+	@cd build/typed && $(OUTSIDE) ../../.venv/$(firstword $(FLAVOURS))/bin/python -m mypy --config-file ../../pyproject.toml *.py
+	@if command -v pyright > /dev/null; then cd build/typed && \
+		pyright --pythonpath ../../.venv/$(firstword $(FLAVOURS))/bin/python *.py; fi
 
 # Two builds at a time, since the tests wait more than they compute, each into a file that is shown at the end.
 PYTEST = $(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) .venv/$$f/bin/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)

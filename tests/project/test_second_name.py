@@ -33,6 +33,10 @@ def test_contention_is_the_same_module() -> None:
 
     assert ft_locks.contention is ft_utils.contention
     assert sys.modules["ft_locks.contention"] is ft_utils.contention
+    import ft_locks.typing
+    import ft_utils.typing
+
+    assert ft_locks.typing is ft_utils.typing
 
 
 @pytest.fixture
