@@ -21,7 +21,7 @@ TYPED := tests/data/typed_uses.py examples/index_stdlib.py examples/pipeline_ast
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help dev pytest examples test compile soak conformance sanitize wheels bench plot lint header clean FORCE
+.PHONY: help dev pytest examples test compile aarch64 soak conformance sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
@@ -34,6 +34,7 @@ help:
 	@echo '                the tests of CPython and of eight projects on our names (SUITES=… FLAVOURS=…; docs/conformance.md)'
 	@echo 'make sanitize   the C types under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make compile    the C types compiled, not run, for the builds of CPython that are not here'
+	@echo 'make aarch64    a wheel for Linux on arm64, cross-built, and tests on it under qemu (T=… for some of them)'
 	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux (FLAVOURS=… for others)'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
 	@echo 'make plot       docs/contention.svg from the last full `make bench`'
@@ -202,6 +203,10 @@ compile:
 		headers=$$($(PYTHON) scripts/interpreters.py 3.14) && \
 		for f in $(filter-out $(ALWAYS) 3.14,$(EVERY)); do case " $$ready " in *" $$f "*) ;; *) left="$$left $$f" ;; esac; done && \
 		{ test -z "$$left" || $(PYTHON) scripts/compile_only.py "$$headers" $$left; }
+
+# Not a part of `make test`: an emulator is slow. What it needs is said by the script.
+aarch64: build/wheel-3.13/.made .venv/3.13/.group-test
+	@.venv/3.13/bin/python scripts/aarch64.py .venv/3.13/bin/python dist/*-$(call TAG,3.13)-*x86_64.whl $(T)
 
 # Not a part of `make test`: it takes an hour and more. What is flaky on a busy machine is a defect, of a test or of a lock.
 ROUNDS ?= 10
