@@ -13,9 +13,11 @@ EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization ft_utils.contention ft_locks
+STUBS := ft_utils.synchronization ft_utils.contention ft_utils.aio ft_locks
+# Packages whose types stand in the code, and are for ourselves.
+TYPED := ft_utils._profiling
 # Programs that have to pass strict type checkers; the other examples are given, without annotations.
-TYPED := tests/data/typed_uses.py examples/index_stdlib.py examples/pipeline_ast.py
+PROGRAMS := tests/data/typed_uses.py examples/index_stdlib.py examples/pipeline_ast.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -80,8 +82,8 @@ $(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 # --- wheels ----------------------------------------------------------------------------------------------------
 
 SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE licenses/*.txt) \
-	$(shell find golib pybind ft_utils ft_locks dist_info -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
-	-o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
+	$(shell find golib pybind ft_utils ft_locks dist_info -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' \
+	-o -name '*.pyi' -o -name '*.html' -o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
 
 # Rewritten only when the list changes, so that a file that was removed counts as a change too.
 build/sources: FORCE
@@ -179,8 +181,10 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@mkdir -p build/empty
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+	@for f in $(FLAVOURS); do echo "types on $$f"; \
+		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
 	@echo 'types of programs that use the package'
-	@rm -rf build/typed && mkdir -p build/typed && cp $(TYPED) build/typed && echo '{}' > build/typed/pyrightconfig.json
+	@rm -rf build/typed && mkdir -p build/typed && cp $(PROGRAMS) build/typed && echo '{}' > build/typed/pyrightconfig.json
 	@cd build/typed && $(OUTSIDE) ../../.venv/$(firstword $(FLAVOURS))/bin/python -m mypy --config-file ../../pyproject.toml *.py
 	@if command -v pyright > /dev/null; then cd build/typed && \
 		pyright --pythonpath ../../.venv/$(firstword $(FLAVOURS))/bin/python *.py; fi

@@ -1,4 +1,4 @@
-"""The two native pieces of ft_utils, and what is made for the wheel; all else stands in pyproject.toml."""
+"""The three native pieces of ft_utils, and what is made for the wheel; all else stands in pyproject.toml."""
 
 import functools
 import importlib.util
@@ -20,6 +20,7 @@ TYPES = ROOT / "pybind" / "types"
 DRIVER = ROOT / "pybind" / "driver" / "build.py"
 DIST_INFO = ROOT / "dist_info"
 NAME = "ft-utils-synchronization"
+VIEWER = ROOT / "pybind" / "viewer"
 INCLUDE = ROOT / "pybind" / "include"
 
 
@@ -49,10 +50,20 @@ class GoExtension(Extension):
     """The Go library: a module that the driver builds, not setuptools' compiler."""
 
 
+class GoProgram(Extension):
+    """A program in Go beside the modules, built by the driver too."""
+
+
 def go_extension() -> GoExtension:
     sources = [path for folder in ("golib", "pybind") for path in (ROOT / folder).rglob("*.go")]
+    sources = [path for path in sources if VIEWER not in path.parents]
     driver = DRIVER.parent.glob("*.py")
     return GoExtension("ft_utils._golib", sources=[], depends=relative([ROOT / "go.mod", *sources, *driver]))
+
+
+def go_program() -> GoProgram:
+    sources = [ROOT / "go.mod", *VIEWER.glob("*.go"), DRIVER]
+    return GoProgram("ft_utils._viewer", sources=[], depends=relative(sources))
 
 
 def load(path: Path) -> ModuleType:
@@ -83,28 +94,34 @@ def compile_each(compiler, compile_all, sources, output_dir=None, depends=None, 
 
 
 class BuildNative(build_ext):
-    """build_ext that knows how to build a GoExtension, and takes no longer than it has to."""
+    """build_ext that knows how to build what is in Go, and takes no longer than it has to."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """A program is no module: its file has the plain name."""
+        if isinstance(self.ext_map.get(fullname), GoProgram):
+            return os.path.join(*fullname.split("."))
+        return super().get_ext_filename(fullname)
 
     def build_extensions(self) -> None:
         self.compiler.compile = functools.partial(compile_each, self.compiler, self.compiler.compile)
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
-        if isinstance(ext, GoExtension):
+        if isinstance(ext, GoExtension | GoProgram):
             self.build_go(ext)
         else:
             super().build_extension(ext)
 
-    def build_go(self, ext: GoExtension) -> None:
-        if not (self.force or newer_group(ext.depends, self.get_ext_fullpath(ext.name))):
+    def build_go(self, ext: GoExtension | GoProgram) -> None:
+        output = Path(self.get_ext_fullpath(ext.name))
+        if not (self.force or newer_group(ext.depends, output)):
             return
         driver = load(DRIVER)
         try:
-            driver.build_library(
-                python=sys.executable,
-                output=Path(self.get_ext_fullpath(ext.name)),
-                workdir=Path(self.build_temp) / "golib",
-            )
+            if isinstance(ext, GoProgram):
+                driver.build_viewer(output)
+            else:
+                driver.build_library(python=sys.executable, output=output, workdir=Path(self.build_temp) / "golib")
         except driver.BuildError as error:
             raise CompileError(str(error)) from None  # setuptools prints it as one line
 
@@ -136,6 +153,6 @@ setup(
     long_description_content_type="text/markdown",
     project_urls=index_page.project_urls(version()),
     # Go first: where it is missing, that is said before anything is compiled.
-    ext_modules=[go_extension(), locks_extension()],
+    ext_modules=[go_extension(), go_program(), locks_extension()],
     cmdclass={"build_ext": BuildNative, "build_py": BuildPython, "bdist_wheel": Wheel},
 )

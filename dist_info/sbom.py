@@ -15,6 +15,8 @@ from typing import Any
 LICENCES = {
     "std": ("BSD-3-Clause", "go.txt"),
     "github.com/go-python/gopy": ("BSD-3-Clause", "gopy.txt"),
+    "github.com/google/pprof": ("Apache-2.0", "pprof.txt"),
+    "github.com/ianlancetaylor/demangle": ("BSD-3-Clause", "demangle.txt"),
 }
 FILE = "ft-utils-synchronization.cdx.json"
 

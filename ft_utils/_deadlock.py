@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ft_utils import _locks
 
 ACTIONS = ("off", "report", "raise")
+Member = tuple[int, int, str, float, str | None, str | None]  # as C gives it
 
 
 class Waiter(NamedTuple):
@@ -26,6 +27,8 @@ class Waiter(NamedTuple):
     """Seconds since it began to wait."""
     where: str
     """The line that waits: "file.py:12 in function"."""
+    lock_name: "str | None" = None
+    """The name of the lock, as far as it is shown: its first 127 bytes."""
 
 
 class DeadlockError(RuntimeError):
@@ -47,9 +50,17 @@ def text(cycle: "tuple[Waiter, ...]") -> str:
     for waiter in cycle:
         lines.append(
             f"  {waiter.name} ({waiter.thread}) has waited {waiter.waited:.1f} s for "
-            f"{waiter.kind} at {waiter.lock:#x} in {waiter.where}"
+            f"{named(waiter)} at {waiter.lock:#x} in {waiter.where}"
         )
     return "\n".join(lines)
+
+
+def named(waiter: Waiter) -> str:
+    """What kind of lock it is and its name, before the side: "ReaderWriterLock 'prices' (write)"."""
+    if waiter.lock_name is None:
+        return waiter.kind
+    kind, _, side = waiter.kind.partition(" ")
+    return f"{kind} {waiter.lock_name!r} {side}".rstrip()
 
 
 def names() -> "dict[int, str]":
@@ -61,20 +72,22 @@ def names() -> "dict[int, str]":
     return {ident: thread.name for ident, thread in list(threading._active.items())}
 
 
-def made_of(members: "list[tuple[int, int, str, float, str | None]]") -> "tuple[Waiter, ...]":
+def made_of(members: "list[Member]") -> "tuple[Waiter, ...]":
     known = names()
     return tuple(
-        Waiter(ident, known.get(ident, "thread"), word - _locks.WORD_OFFSET, kind, waited, where or "unknown line")
-        for ident, word, kind, waited, where in members
+        Waiter(
+            ident, known.get(ident, "thread"), word - _locks.WORD_OFFSET, kind, waited, where or "unknown line", lock
+        )
+        for ident, word, kind, waited, where, lock in members
     )
 
 
-def error(members: "list[tuple[int, int, str, float, str | None]]") -> DeadlockError:
+def error(members: "list[Member]") -> DeadlockError:
     """Called by C in the thread of the circle that gives up."""
     return DeadlockError(made_of(members))
 
 
-def report(members: "list[tuple[int, int, str, float, str | None]]") -> None:
+def report(members: "list[Member]") -> None:
     """Called by C where nobody gives up."""
     if sys.stderr is not None:
         print(f"ft_utils: {text(made_of(members))}", file=sys.stderr, flush=True)

@@ -38,19 +38,20 @@ def _named(text: str) -> str:
 
 
 def locks_waited_for() -> list[dict[str, Any]]:
-    """Return the locks that are waited for: id, kind, holders and waiters, those who came first before the others."""
+    """Return the locks that are waited for: id, kind, name, holders and waiters, who came first before the others."""
     known = names()
     locks: dict[int, dict[str, Any]] = {}
-    for word, what, ident, native, waited, stack, holders in _locks.dump_facts():
+    for word, what, name, ident, native, waited, stack, holders in _locks.dump_facts(True):
         kind, _, side = what.partition(" ")
         lock = locks.setdefault(
             word,
             {
                 "lock": word - _locks.WORD_OFFSET,
                 "kind": kind,
+                "name": name,
                 "holders": [
                     {"thread": holder, "name": known.get(holder), "state": _state(holder, waits)}
-                    for holder, waits in holders
+                    for holder, waits, _ in holders
                 ],
                 "waiters": [],
             },

@@ -6,9 +6,10 @@ before that, and in a child forked after that, there is nothing to report and it
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ft_utils import _locks
+from ft_utils._deadlock import names
 
 
 class Stats(NamedTuple):
@@ -30,6 +31,31 @@ class Stats(NamedTuple):
     """Waits broken off by an exception from a signal handler."""
 
 
+class LockStats(NamedTuple):
+    """What has been waited for one lock, in this process, by all threads."""
+
+    lock: int
+    """id() of the lock."""
+    type: str
+    """The name of its type."""
+    name: str | None
+    """Its name, as far as reports show it: its first 127 bytes."""
+    contended: int
+    """Calls that had to wait for it and are over, whether they got it or not. For an Event, a Condition or a Barrier
+    that is what it is for; for a lock it is contention."""
+    waited: float
+    """Seconds that they have waited, all together."""
+
+
+class Holder(NamedTuple):
+    """A thread that holds a lock."""
+
+    thread: int
+    """threading.get_ident() of the thread, 0 if it has ended."""
+    name: str | None
+    """Its name, None where threading does not know it."""
+
+
 class Wait(NamedTuple):
     """One thread that waits for one lock."""
 
@@ -43,6 +69,20 @@ class Wait(NamedTuple):
     """Seconds since it queued."""
     notified: bool
     """Whether it has been woken to compete for the lock."""
+    type: str | None = None
+    """The name of the lock's type, "IntervalLock" say; None for a thread that is on its way into the queue or out of
+    it just now, as are the next three then."""
+    name: str | None = None
+    """The name of the lock, as far as reports show it: its first 127 bytes."""
+    owner: Holder | None = None
+    """The thread that holds the lock alone, None where nobody does or nobody can tell: permits of a semaphore and
+    the like belong to nobody."""
+    readers: tuple[Holder, ...] = ()
+    """The threads that hold a read lock of a ReaderWriterLock."""
+
+
+for public in (Stats, LockStats, Holder, Wait):
+    public.__module__ = "ft_utils.synchronization"  # where they are public
 
 
 def _reports():
@@ -58,16 +98,48 @@ def stats() -> Stats:
     return Stats(**json.loads(_reports().contention_StatsJSON()))
 
 
+def lock_stats() -> list[LockStats]:
+    """See ft_utils.synchronization.lock_stats."""
+    found = [
+        LockStats(word - _locks.WORD_OFFSET, what.partition(" ")[0], name, waits, seconds)
+        for word, what, name, waits, seconds in _locks.waits()
+    ]
+    return sorted(found, key=lambda each: each.waited, reverse=True)
+
+
 def snapshot() -> list[Wait]:
     """See ft_utils.synchronization.snapshot."""
+    if not _locks.go_loaded():
+        return []
+    # Before and afterwards: whoever is in a queue in between is found by one of the two.
+    known = _known()
+    waits = _waits()
+    known |= _known()
+    nothing = (None, None, None, ())
+    return [Wait(*wait, *known.get(wait[0], nothing)) for wait in waits]
+
+
+def _waits() -> list[tuple[int, int, str, float, bool]]:
+    """The first fields of a Wait, from the queues."""
     if not _locks.go_loaded():
         return []
     waits = json.loads(_reports().contention_SnapshotJSON())
     threads = _locks.threads()  # afterwards: a thread has its record before it waits
     return [
-        Wait(w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"])
-        for w in waits
+        (w["key"] - _locks.WORD_OFFSET, threads.get(w["id"], 0), w["kind"], w["waited"], w["notified"]) for w in waits
     ]
+
+
+def _known() -> dict[int, tuple[Any, ...]]:
+    """The other fields, of each lock that is waited for, from the records of the threads."""
+    threads = names()
+    known = {}
+    for word, what, name, *_, holders in _locks.dump_facts(False):
+        # Without generators: CPython 3.13.5 crashes where there is no memory for one.
+        alone = [Holder(ident, threads.get(ident)) for ident, _, alone in holders if alone]
+        sharing = [Holder(ident, threads.get(ident)) for ident, _, alone in holders if not alone]
+        known[word - _locks.WORD_OFFSET] = what.partition(" ")[0], name, alone[0] if alone else None, tuple(sharing)
+    return known
 
 
 class Waiters(Sequence[int]):
@@ -83,7 +155,7 @@ class Waiters(Sequence[int]):
     def _idents(self) -> list[int]:
         count = len(self)
         try:
-            found = [wait.thread for wait in snapshot() if wait.lock == id(self._condition)]
+            found = [thread for lock, thread, *_ in _waits() if lock == id(self._condition)]
         except ImportError:  # a subinterpreter without the module of queues
             found = []
         return found + [0] * (count - len(found))  # nor are there queues where threads poll

@@ -3,7 +3,8 @@
 IntervalLock is a mutual exclusion lock that is handed over fairly; ReaderWriterLock (RWLock)
 admits many readers or one writer; RWReadContext and RWWriteContext are reusable handles on its
 two sides. Lock, RLock, Semaphore, BoundedSemaphore, Event, Condition and Barrier are threading's,
-on the same machinery. stats() and snapshot() say how the locks of this process are doing and which
+on the same machinery. ResizableSemaphore hands out several permits at once,
+up to a limit that can be changed. stats() and snapshot() say how the locks of this process are doing and which
 thread waits for what.
 """
 
@@ -15,10 +16,12 @@ from ft_utils._locks import (
     IntervalLock,
     Lock,
     ReaderWriterLock,
+    ResizableSemaphore,
     RLock,
     RWReadContext,
     RWWriteContext,
     Semaphore,
+    TimedContext,
 )
 
 __all__ = [
@@ -28,14 +31,21 @@ __all__ = [
     "Condition",
     "DeadlockError",  # noqa: F822
     "Event",
+    "Holder",  # noqa: F822
     "IntervalLock",
     "Lock",
+    "LockStats",  # noqa: F822
     "RLock",
     "RWLock",
     "RWReadContext",
     "RWWriteContext",
     "ReaderWriterLock",
+    "ResizableSemaphore",
     "Semaphore",
+    "Stats",  # noqa: F822
+    "TimedContext",
+    "Wait",  # noqa: F822
+    "lock_stats",
     "snapshot",
     "stats",
 ]
@@ -43,20 +53,23 @@ __all__ = [
 RWLock = ReaderWriterLock
 
 
+# What is imported when somebody asks for it: their modules take milliseconds. BrokenBarrierError
+# is threading's own, so that one except clause serves both.
+_LATE = {
+    "BrokenBarrierError": "threading",
+    "DeadlockError": "ft_utils._deadlock",
+    "Holder": "ft_utils._report",
+    "LockStats": "ft_utils._report",
+    "Stats": "ft_utils._report",
+    "Wait": "ft_utils._report",
+}
+
+
 def __getattr__(name):
-    # The exception is threading's own, so that one except clause serves both. Its module takes
-    # milliseconds to import, so that waits until somebody asks.
-    if name == "DeadlockError":
-        from ft_utils._deadlock import DeadlockError
-
-        globals()[name] = DeadlockError
-        return DeadlockError
-    if name == "BrokenBarrierError":
-        from threading import BrokenBarrierError
-
-        globals()[name] = BrokenBarrierError
-        return BrokenBarrierError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(__import__(_LATE[name], fromlist=[name]), name)
+    return found
 
 
 def stats():
@@ -72,8 +85,24 @@ def stats():
     return _report.stats()
 
 
+def lock_stats():
+    """Return which locks have been waited for, as a list of LockStats: how often, and for how many
+    seconds in all. The one that has cost most is the first.
+
+    Locks that nobody ever had to wait for are not in it, nor those that are gone: what is counted
+    goes with the lock. A call counts once its wait is over, with the lock or without, cede() and
+    poll() where they handed it over among them; one that has got the lock without being queued
+    does not. In a forked child the counts begin anew. It is apart from stats(), whose counters are
+    of all locks that there ever were, and only grow.
+    """
+    from ft_utils import _report
+
+    return _report.lock_stats()
+
+
 def snapshot():
-    """Return the threads that wait for a lock now, as a list of Wait.
+    """Return the threads that wait for a lock now, as a list of Wait: who for what, for how many
+    seconds, and who holds it.
 
     Those of one side of one lock stand in the order in which they will be served. The list is put
     together lock by lock: it is not one moment's. Empty in a forked child. ImportError as for stats().

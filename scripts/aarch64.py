@@ -4,9 +4,9 @@
     aarch64.py PYTHON WHEEL [TEST...]     PYTHON is a CPython 3.13 of an environment with the build's tools and pytest,
                                           WHEEL the wheel for this machine, whose Python files are taken over
 
-It needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, and gets Debian's CPython 3.13 for arm64 through apt.
-What qemu shows: the code compiles for arm64, and works there as far as an emulator on x86-64 can tell. It cannot show a
-missing memory barrier, since the emulated processor orders memory as the real one below does.
+It needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, and gets Debian's CPython 3.13 for arm64 by apt.
+What qemu shows: the code compiles for arm64, and works there as far as an emulator on x86-64 can tell. It cannot show
+a missing memory barrier, since the emulated processor orders memory as the real one below does.
 """
 
 import base64

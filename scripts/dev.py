@@ -41,21 +41,22 @@ def build_tools(python: str, work: Path) -> Path:
 
 def lay_over(package: Path, installed: Path) -> None:
     """Put the package's files over those that are installed: by renaming, since a process may have them mapped."""
-    installed.mkdir(exist_ok=True)
     built = {path.name for path in package.iterdir()}
     for path in installed.glob("*.so"):
         if path.name not in built:
             path.unlink()  # of another time
-    lay([*package.iterdir(), *(ROOT / "ft_utils").iterdir()], installed)
+    for folder in (package, ROOT / "ft_utils"):
+        lay(folder, installed)
 
 
-def lay(paths: list[Path], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for path in paths:
-        if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ""}:
-            fresh = folder / (path.name + ".new")
+def lay(folder: Path, installed: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ".html", ""}:
+            place = installed / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            fresh = place.with_name(place.name + ".new")
             shutil.copy2(path, fresh)
-            fresh.replace(folder / path.name)
+            fresh.replace(place)
 
 
 def main() -> None:
@@ -70,7 +71,7 @@ def main() -> None:
     folders = [f"--build-lib={work / 'lib'}", f"--build-temp={work / 'temp'}"]
     run(python, "setup.py", "--quiet", "build_ext", *folders, PYTHONPATH=str(tools))
     lay_over(work / "lib" / "ft_utils", Path(site) / "ft_utils")
-    lay([*(ROOT / "ft_locks").iterdir()], Path(site) / "ft_locks")
+    lay(ROOT / "ft_locks", Path(site) / "ft_locks")
     sys.path.append(str(ROOT / "dist_info"))
     import second_name
 

@@ -32,8 +32,11 @@ FLAGS = [
     *("-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE="),
     *("-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec"),
 ]
-# Tests of building, of speed and of memory: they run other interpreters, or measure.
-LEFT_OUT = ("project", "contract/test_examples.py", "load/test_endurance.py")
+# Tests of building, of speed and of memory: they run other interpreters, or measure. And of pages, which no C makes.
+LEFT_OUT = (
+    *("project", "contract/test_examples.py", "load/test_endurance.py"),
+    *("contention/test_profile.py", "contention/test_pages.py", "contention/test_view.py"),
+)
 # It asks where the package was imported from; and gcc 12's allocator may stay locked in a forked child.
 DESELECTED = ("process/test_module.py::test_the_installed_package_is_tested",)
 NOT_IN_A_CHILD = "not forked_child"
@@ -59,7 +62,8 @@ ft_tsan_state(const struct ft_waiter *waiter)
 """
 
 # golib.c is compiled with dlsym named ft_tsan_dlsym, and gets the exports wrapped. All their parameters are
-# integers and pointers, at most four, and go through registers on x86-64 and arm64, so one signature serves.
+# integers and pointers, at most four, and go through registers on x86-64 and arm64, so one signature serves. The first
+# is the lock, but for ft_profile, which has none.
 GOLIB = """
 #include <dlfcn.h>
 #include <string.h>
@@ -70,13 +74,14 @@ char ft_tsan_granted;
 typedef uintptr_t generic(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 #define WRAP(name, result, parameters)                                                                     \\
     static generic *real_##name;                                                             \\
-    static uintptr_t name(uintptr_t lock, uintptr_t b, uintptr_t c, uintptr_t d)             \\
+    static uintptr_t name(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)                \\
     {                                                                                        \\
+        uintptr_t lock = strcmp(#name, "ft_profile") == 0 ? (uintptr_t)&ft_tsan_granted : a; \\
         void *into = strcmp(#name, "ft_condition_notify_into") == 0 ? (void *)c : NULL;      \\
         __tsan_release((void *)lock);                                                        \\
         __tsan_release(into != NULL ? into : (void *)lock);                                  \\
         __tsan_release(&ft_tsan_granted);                                                    \\
-        uintptr_t answer = real_##name(lock, b, c, d);                                       \\
+        uintptr_t answer = real_##name(a, b, c, d);                                          \\
         __tsan_acquire((void *)lock);                                                        \\
         __tsan_acquire(into != NULL ? into : (void *)lock);                                  \\
         return answer;                                                                       \\
@@ -317,7 +322,9 @@ class Round:
 
 
 def stress(seconds: float) -> None:
-    from ft_utils import _locks
+    import asyncio
+
+    from ft_utils import _locks, _recorder, aio
     from ft_utils import synchronization as s
 
     r = Round(seconds)
@@ -386,6 +393,10 @@ def stress(seconds: float) -> None:
     permits = s.Semaphore(1)
     r.run("Semaphore", *[lambda: inside(permits)] * 3, lambda: briefly(permits.acquire, permits.release),
           permits.__repr__)
+    resizable = s.ResizableSemaphore(3)
+    r.run("ResizableSemaphore", lambda: inside(resizable),
+          lambda: resizable.acquire(2, True, 1e-4) and resizable.release(2),
+          both(lambda: resizable.resize(2), lambda: resizable.resize(3)), resizable.__repr__)
     event = s.Event()
     r.run("Event", lambda: event.wait(1e-3), lambda: event.wait(1e-4), both(event.set, event.clear), event.__repr__)
     for guard in (s.Lock(), s.RLock(), s.IntervalLock(), threading.Lock()):
@@ -393,6 +404,26 @@ def stress(seconds: float) -> None:
         waits = [lambda c=c: inside(c, lambda: c.wait(1e-3))] * 3
         r.run(f"Condition({type(guard).__name__})", *waits, lambda c=c: inside(c, c.notify),
               lambda c=c: inside(c, c.notify_all), c.__repr__)
+    shared = s.IntervalLock()
+
+    def tasks() -> None:
+        """A loop whose tasks take turns with those of another one and with threads; one of them gives up."""
+
+        async def visit() -> None:
+            for _ in range(20):
+                async with aio.holding(shared):
+                    r.add()
+
+        async def visits() -> None:
+            given_up = asyncio.create_task(visit())
+            going = [asyncio.create_task(visit()) for _ in range(3)]
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(*going)
+
+        asyncio.run(visits())
+
+    r.run("tasks", tasks, tasks, lambda: inside(shared), lambda: inside(shared), both(shared.__repr__, _locks.threads))
     barrier = s.Barrier(3)
 
     def meet() -> None:
@@ -402,6 +433,32 @@ def stress(seconds: float) -> None:
             barrier.reset()
 
     r.run("Barrier", *[meet] * 4, both(barrier.__repr__, lambda: barrier.n_waiting))
+
+    named = s.IntervalLock(name="accounts")
+
+    def rename() -> None:  # and a lock that is named, and gone at once
+        named.name = "accounts" if named.name is None else None
+        s.Lock(name="passing").name = "gone"
+
+    reports = both(s.lock_stats, s.snapshot, lambda: _locks.dump_facts(True), named.__repr__)
+    r.run("names", rename, rename, lambda: inside(named), lambda: briefly(named.acquire, named.release), reports)
+
+    def record() -> None:
+        _recorder.start()
+        time.sleep(5e-3)  # some waits are recorded
+        _recorder.stop()
+
+    def passing() -> None:  # a lock and a thread that are gone at once
+        new = s.IntervalLock()
+        new.lock()
+        thread = threading.Thread(target=new.acquire, args=(True, 1e-5))
+        thread.start()
+        thread.join()
+
+    waits = [lambda: inside(c, lambda: c.wait(1e-3)), lambda: inside(c, c.notify_all)]
+    r.run("recording", record, *[lambda: inside(lock)] * 3, lambda: inside(lock, lock.cede))
+    r.run("recording, many", record, read, write, downgrade, passing, lambda: event.wait(1e-4), meet, meet, meet)
+    r.run("recording, Condition", record, *waits * 2)
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
-// Package contention reports to Python, by way of gopy, what the locks have counted and who waits. Every
-// exported function returns one string and no error; the driver in pybind/driver
+// Package contention reports to Python, by way of gopy, what the locks have counted and who waits, and converts
+// profiles. Every exported function takes strings and returns one, and no error; the driver in pybind/driver
 // refuses anything else.
 //
 // The JSON is written by hand: it is all numbers and fixed words, and encoding/json with its reflection

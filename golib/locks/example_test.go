@@ -107,6 +107,19 @@ func ExampleGoSemaphore() {
 	// locks: more permits than the semaphore can have
 }
 
+// A pool that is made smaller while it is in use.
+func ExampleGoResizableSemaphore() {
+	pool := locks.NewResizableSemaphore(4)
+	fmt.Println(pool.Acquire(3), pool.Value())
+	pool.Resize(2)
+	fmt.Println(pool.Value(), pool.Acquire(3))
+	fmt.Println(pool.Release(3), pool.Value())
+	// Output:
+	// <nil> 1
+	// -1 locks: more permits than the semaphore can have
+	// <nil> 2
+}
+
 func ExampleGoEvent() {
 	loaded := locks.NewEvent()
 	var table []string // written before loaded is set

@@ -258,6 +258,22 @@ func TestExploreInterval(t *testing.T) {
 	}
 }
 
+// profiledInterval is a lock whose nappers let the next release be judged.
+type profiledInterval struct{ exploredInterval }
+
+func (profiledInterval) profiled() {}
+
+func TestExploreProfiledInterval(t *testing.T) {
+	for _, programs := range [][]string{
+		{"lock unlock lock unlock", "naps lock unlock", "lock unlock"},
+		{"lock unlock lock cede unlock", "naps grab unlock", "lock unlock"},
+		{"lock unlock lock unlock", "naps timed unlock", "lock unlock"},
+		{"lock unlock lock unlock", "naps signalled unlock", "grab unlock", "tick"},
+	} {
+		explore(t, func() subject { return profiledInterval{exploredInterval{&IntervalLock{interval: 100}}} }, programs...)
+	}
+}
+
 func TestExploreReaderWriter(t *testing.T) {
 	for _, programs := range [][]string{
 		{"lock unlock", "read unlock"},

@@ -64,6 +64,8 @@ type (
 	checker interface{ checkWorld(x *world) error }
 	ender   interface{ ended(x *world) error }
 	spreads interface{ buckets() int }
+	// profiler is a lock that is explored while contention is profiled.
+	profiler interface{ profiled() }
 )
 
 // world is one run.
@@ -126,6 +128,9 @@ func newWorld(make func() subject, programs []string) *world {
 	x := &world{lock: make(), clock: 1}
 	lot = parking.NewLot(buckets(x.lock), func() int64 { return x.clock })
 	parking.MostNaps = 2 // fewer states
+	if _, ok := x.lock.(profiler); ok {
+		lot.Profile(true)
+	}
 	for i, p := range programs {
 		th := &thread{world: x, w: parking.NewWaiter(uint64(FirstID + i)), program: strings.Fields(p), alive: true, holding: outside}
 		x.threads = append(x.threads, th)

@@ -12,6 +12,7 @@ func TestFamilyModel(t *testing.T) {
 	t.Logf("seed %d", seed)
 	const actors, interval = 6, 100
 	semaphore, weighted := newSemaphoreModel(actors), newSemaphoreModel(actors)
+	resizable := newResizableModel(actors)
 	event := &eventModel{model: newModel(actors, 1)}
 	condition := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors)}
 	foreign := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors), foreign: true}
@@ -24,6 +25,7 @@ func TestFamilyModel(t *testing.T) {
 	}{
 		{"semaphore", newSemaphoreSim(actors, false), semaphore.do, func() view { return semaphore.look(semaphore.word) }},
 		{"semaphore, weighted", newSemaphoreSim(actors, true), weighted.do, func() view { return weighted.look(weighted.word) }},
+		{"resizable", newResizableSim(actors), resizable.do, func() view { return resizable.look(resizable.word) }},
 		{"event", newEventSim(actors), event.do, func() view { return event.look(event.word) }},
 		{"condition", newConditionSim(actors, interval, false), condition.do, condition.look},
 		{"condition, foreign lock", newConditionSim(actors, interval, true), foreign.do, foreign.look},

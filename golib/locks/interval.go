@@ -16,7 +16,8 @@ import (
 //	owner parked woken handoff
 //	  0     0      0      0     free
 //	  id    0      0      0     held, nobody waits
-//	  id    1      0      0     held; release notifies the longest waiter, or hands over
+//	  id    1      0      0     held; release notifies the longest waiter unless one naps (below),
+//	                            or hands over
 //	  id    1      1      0     held; a notified waiter is on its way: release need not ask
 //	  id    1      0      1     held; release hands over to the longest waiter
 //	  0     1      1      0     free; a notified waiter is on its way, anybody may barge
@@ -39,7 +40,9 @@ import (
 //
 // Where one thread is at the lock all the time, the notified waiter finds it taken again.
 // To notify it anew at the next release would cost that thread a system call each time. So
-// a waiter that can nap does, and looks again by itself, until its turn.
+// a waiter that can nap does, and looks again by itself, until its turn. While contention is
+// profiled (parking.Lot.Profile) it clears woken when it goes to nap: then the next release is
+// judged, so that the holder is charged. That release sets woken again, and wakes nobody.
 const (
 	IntervalParked  = 1 << 0 // somebody is queued
 	IntervalWoken   = 1 << 1 // a queued waiter was notified and will come
@@ -148,13 +151,18 @@ func (l *IntervalLock) Contend(w *parking.Waiter) Verdict {
 // park queues w, provided that the word is still s, held by another. Owner and
 // flags change in one step: an owner that releases later sees the flags and comes
 // through the bucket's lock; one that released before makes this fail. A notified
-// waiter that can nap and is not due does that instead, and nothing changes.
+// waiter that can nap and is not due does that instead, and nothing changes; while contention
+// is profiled, the next release is to be judged.
 func (l *IntervalLock) park(q *parking.Queue, w *parking.Waiter, s uint64) (v Verdict, done bool) {
 	notified := q.Notified()
 	if notified == w {
 		if l.due(q) {
 			q.Due = true
-		} else if q.Nap(w) {
+		} else if q.MayNap(w) {
+			if lot.Profiling() && !l.word.cas(s, s&^IntervalWoken) {
+				return Nap, false
+			}
+			q.Nap(w)
 			return Nap, true
 		}
 	}

@@ -27,6 +27,13 @@ func newNappingSim(actors int, interval int64) *intervalSim {
 	return s
 }
 
+// newProfiledSim is newNappingSim while contention is profiled.
+func newProfiledSim(actors int, interval int64) *intervalSim {
+	s := newNappingSim(actors, interval)
+	lot.Profile(true)
+	return s
+}
+
 // inlineUnlock is the release without judgement, as in C.
 func (l *IntervalLock) inlineUnlock() bool {
 	for {

@@ -8,6 +8,7 @@
 //   - [ReaderWriterLock]: many readers or one writer.
 //   - [GoSemaphore], by [NewSemaphore] or [NewBoundedSemaphore]: permits, one or many at
 //     a time.
+//   - [GoResizableSemaphore]: the same, up to a limit that can be changed.
 //   - [GoEvent]: a flag that can be waited for.
 //   - [GoCondition]: waits until others have changed what a lock guards.
 //   - [GoBarrier]: a fixed number of goroutines meet, round after round.
@@ -30,8 +31,8 @@
 // re-checks the word, says what became of it and names the waiters to wake. It
 // never blocks. So the same policy serves goroutines, which sleep on channels,
 // and Python threads, which sleep in C. Contend, Withdraw and the other methods that
-// take or return a waiter are such operations, and [Semaphore], [Event], [Condition] and
-// [Barrier] have no others: their Go types wrap them.
+// take or return a waiter are such operations, and [Semaphore], [ResizableSemaphore],
+// [Event], [Condition] and [Barrier] have no others: their Go types wrap them.
 //
 // The bits of the words and the layout of the structs are declared here and
 // nowhere else; pybind/headergen writes them into the C header.

@@ -62,6 +62,8 @@ const (
 	actGive              //
 	actGiveTwo           //
 	actKeep              // a permit is used up
+	actGrow              // the limit of a ResizableSemaphore, by one
+	actShrink            //
 	actAwait             // Event
 	actSet               //
 	actClear             //
@@ -77,7 +79,7 @@ const (
 
 func (a action) String() string {
 	return [actions]string{"lock", "try", "unlock", "release", "cede", "read", "try-read", "wake", "napped", "grab-napped", "grab",
-		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "take-two", "give", "give-two", "keep", "await", "set",
+		"give-up", "pause", "rejoin", "quit", "downgrade", "tick", "take", "take-two", "give", "give-two", "keep", "grow", "shrink", "await", "set",
 		"clear", "wait", "notify", "notify-all", "arrive", "open", "reset", "abort"}[a]
 }
 

@@ -70,10 +70,12 @@ func TestStates(t *testing.T) {
 	}{
 		{"interval", func() sim { return newIntervalSim(4, 100) }, intervalTable},
 		{"interval, napping", func() sim { return newNappingSim(3, 100) }, intervalTable},
+		{"interval, profiled", func() sim { return newProfiledSim(3, 100) }, intervalTable},
 		{"strict", func() sim { return newIntervalSim(4, 0) }, strictTable},
 		{"rw", func() sim { return newRWSim(4) }, rwTable},
 		{"semaphore", func() sim { return newSemaphoreSim(4, false) }, semaphoreTable},
 		{"semaphore, weighted", func() sim { return newSemaphoreSim(4, true) }, weightedTable},
+		{"resizable", func() sim { return newResizableSim(3) }, resizableTable},
 		{"event", func() sim { return newEventSim(4) }, eventTable},
 		{"condition", func() sim { return newConditionSim(4, 100, false) }, conditionTable},
 		{"condition, foreign lock", func() sim { return newConditionSim(3, 100, true) }, conditionTable},

@@ -19,6 +19,7 @@ package parking
 
 import (
 	"math/bits"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -36,6 +37,7 @@ type Lot struct {
 	buckets []bucket
 	shift   uint
 	now     func() int64
+	profile atomic.Int64 // when profiling began; 0: it is off
 }
 
 type bucketState struct {
@@ -94,6 +96,7 @@ type Queue struct {
 	lists          [kinds]list
 	notified       *Waiter // the exclusive waiter that was woken to compete, if any
 	notifiedShared int     // how many shared waiters were
+	charged        int64   // until when holders have been charged; see Lot.Charge
 
 	key    uintptr
 	lot    *Lot
@@ -265,17 +268,16 @@ func (q *Queue) Notify() *Waiter {
 	return w
 }
 
+// MayNap says whether the notified waiter w may nap: see Nap.
+func (q *Queue) MayNap(w *Waiter) bool { return w.Naps != 0 && w.napped < MostNaps }
+
 // Nap sends the notified waiter w, which did not get the lock, to sleep for a short time by
-// the clock, and says whether it may. It will come back by itself, so it stays notified,
-// and only a grant has to wake it.
-func (q *Queue) Nap(w *Waiter) bool {
-	if w.Naps == 0 || w.napped >= MostNaps {
-		return false
-	}
+// the clock. It will come back by itself, so it stays notified, and only a grant has to wake
+// it.
+func (q *Queue) Nap(w *Waiter) {
 	w.napped++
 	w.State.Store(Queued)
 	w.napping = true
-	return true
 }
 
 // MostNaps bounds the naps after one notification: with naps of 0.1 ms they outlast the

@@ -79,6 +79,9 @@ type Waiter struct {
 	// withdrew to run a signal handler keeps both, and queues in its old place.
 	Ticket uint64
 	Since  int64
+	// Charge is where the bridge leaves, for the C side, how long others have waited for
+	// the lock that this thread has released: see Lot.Charge. 0: nothing to tell.
+	Charge int64
 
 	aside      bool   // runs a signal handler: see Condition.Aside
 	napping    bool   // sleeps by the clock, notified: see Queue.Nap
@@ -105,6 +108,9 @@ func (w *Waiter) New() bool { return w.Ticket == 0 }
 
 // InQueue says whether w is in a queue. It is asked under the bucket's lock.
 func (w *Waiter) InQueue() bool { return w.queued }
+
+// Next is the waiter behind w in its queue, or nil. It is asked under the bucket's lock.
+func (w *Waiter) Next() *Waiter { return w.next }
 
 // SetAside marks a queued waiter, under its bucket's lock, as one that runs a signal
 // handler, and Aside tells it. A new push ends that.

@@ -3,4 +3,4 @@
 package main
 
 // abi is the fingerprint of pybind/include/ft_shared.h.
-const abi = 979422511
+const abi = 1126366263

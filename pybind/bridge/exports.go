@@ -41,6 +41,19 @@ func truth(yes bool) int32 {
 	return 0
 }
 
+// charge leaves for C what the holder that is about to let go is charged with.
+func charge(lock, self unsafe.Pointer) { waiter(self).Charge = parking.Default.Charge(uintptr(lock)) }
+
+// ft_profile begins or ends (0) the profiling of contention.
+//
+//export ft_profile
+func ft_profile(on uint32) { parking.Default.Profile(on != 0) }
+
+// ft_waited is for how long self has been in the queue that it is in, or was in last.
+//
+//export ft_waited
+func ft_waited(self unsafe.Pointer) int64 { return parking.Now() - waiter(self).Since }
+
 //export ft_interval_contend
 func ft_interval_contend(lock, self unsafe.Pointer) int32 {
 	return answer(self, interval(lock).Contend(waiter(self)), nil)
@@ -54,11 +67,13 @@ func ft_interval_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_interval_release
 func ft_interval_release(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = interval(lock).Release()
 }
 
 //export ft_interval_cede
 func ft_interval_cede(lock, self unsafe.Pointer) int32 {
+	charge(lock, self)
 	ceded, chain := interval(lock).CedeTo(waiter(self))
 	return answer(self, truth(ceded), chain)
 }
@@ -82,16 +97,19 @@ func ft_rw_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 
 //export ft_rw_release_read
 func ft_rw_release_read(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).ReleaseRead()
 }
 
 //export ft_rw_release_write
 func ft_rw_release_write(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).ReleaseWrite()
 }
 
 //export ft_rw_downgrade
 func ft_rw_downgrade(lock, self unsafe.Pointer) {
+	charge(lock, self)
 	waiter(self).Chain = readerWriter(lock).Downgrade()
 }
 

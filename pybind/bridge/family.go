@@ -12,6 +12,9 @@ import (
 // their release differs.
 
 func semaphore(p unsafe.Pointer) *locks.Semaphore { return (*locks.Semaphore)(p) }
+func resizable(p unsafe.Pointer) *locks.ResizableSemaphore {
+	return (*locks.ResizableSemaphore)(p)
+}
 func event(p unsafe.Pointer) *locks.Event         { return (*locks.Event)(p) }
 func condition(p unsafe.Pointer) *locks.Condition { return (*locks.Condition)(p) }
 func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
@@ -20,6 +23,7 @@ func barrier(p unsafe.Pointer) *locks.Barrier     { return (*locks.Barrier)(p) }
 //
 //export ft_lock_release
 func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
+	charge(lock, self)
 	released, chain := interval(lock).ReleaseFrom(owner)
 	return answer(self, truth(released), chain)
 }
@@ -28,6 +32,7 @@ func ft_lock_release(lock, self unsafe.Pointer, owner uint64) int32 {
 //
 //export ft_lock_yield
 func ft_lock_yield(lock, self unsafe.Pointer, owner uint64) int32 {
+	charge(lock, self)
 	released, chain := interval(lock).YieldFrom(owner)
 	return answer(self, truth(released), chain)
 }
@@ -46,6 +51,28 @@ func ft_semaphore_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 func ft_semaphore_release(lock, self unsafe.Pointer, n, most uint64) int32 {
 	released, chain := semaphore(lock).Release(n, most)
 	return answer(self, truth(released), chain)
+}
+
+//export ft_resizable_contend
+func ft_resizable_contend(lock, self unsafe.Pointer) int32 {
+	return answer(self, resizable(lock).Contend(waiter(self)), nil)
+}
+
+//export ft_resizable_withdraw
+func ft_resizable_withdraw(lock, self unsafe.Pointer, why int32) int32 {
+	over, chain := resizable(lock).Withdraw(waiter(self), locks.Reason(why))
+	return answer(self, truth(over), chain)
+}
+
+//export ft_resizable_release
+func ft_resizable_release(lock, self unsafe.Pointer, n uint64) int32 {
+	released, chain := resizable(lock).Release(n)
+	return answer(self, truth(released), chain)
+}
+
+//export ft_resizable_resize
+func ft_resizable_resize(lock, self unsafe.Pointer, limit uint64) {
+	waiter(self).Chain = resizable(lock).Resize(limit)
 }
 
 //export ft_event_await

@@ -23,6 +23,7 @@ BINDINGS = Path(__file__).with_name("bindings.py")
 
 NAME = "golib"  # gopy's own name of the module; it puts the underscore of "_golib" in front
 PACKAGE = "golib/contention"
+VIEWER = "pybind/viewer"
 
 # Nothing but the module's init function and the exports of pybind/bridge may be seen from outside.
 VERSION_SCRIPT = f"{{ global: PyInit__{NAME}; ft_*; local: *; }};\n"
@@ -32,6 +33,9 @@ LD_FLAGS = "-s -w -buildid= {} \"-extldflags='-Wl,--version-script={}'\""
 
 # What cgo itself writes declares parameters that it does not use.
 C_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
+
+# The viewer speaks to a browser on the same machine: HTTP/2 would be 500 kB for nothing.
+VIEWER_OPTIONS = ("-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w -buildid=")
 
 
 class BuildError(Exception):
@@ -55,6 +59,17 @@ def build_library(python: str, output: Path, workdir: Path) -> None:
     # Never over a library that some process has mapped: that would change its code under its feet.
     fresh = output.with_name(output.name + ".new")
     shutil.copy2(library, fresh)
+    os.replace(fresh, output)
+
+
+def build_viewer(output: Path) -> None:
+    """Build the program that shows profiles as web pages. It is Go alone: no interpreter, no C compiler, no library."""
+    output = Path(output).absolute()
+    env = dict(go_environment(), CGO_ENABLED="0")
+    check_go(env)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    fresh = output.with_name(output.name + ".new")  # a viewer that runs keeps its file
+    run(["go", "build", *VIEWER_OPTIONS, "-o", str(fresh), f"./{VIEWER}"], ROOT, env)
     os.replace(fresh, output)
 
 

@@ -35,6 +35,7 @@ var shared = []struct{ path, name, cname, opaqueFrom string }{
 	{locksPath, "IntervalLock", "ft_interval_lock", ""},
 	{locksPath, "ReaderWriterLock", "ft_rw_lock", ""},
 	{locksPath, "Semaphore", "ft_semaphore", ""},
+	{locksPath, "ResizableSemaphore", "ft_resizable", ""},
 	{locksPath, "Event", "ft_event", ""},
 	{locksPath, "Condition", "ft_condition", ""},
 	{locksPath, "Barrier", "ft_barrier", ""},

@@ -49,6 +49,11 @@ _Static_assert(sizeof(void *) == 8, "ft_utils needs a 64-bit platform");
 #define FT_DEFAULT_INTERVAL 5000000
 #define FT_OWNER_SHIFT 8ULL
 #define FT_FIRST_ID 2ULL
+#define FT_RESIZABLE_PARKED 1ULL
+#define FT_RESIZABLE_RESIZE 2ULL
+#define FT_RESIZABLE_RESIZES 254ULL
+#define FT_PERMISSION_PERMITTED 0
+#define FT_PERMISSION_EXCESSIVE 1
 #define FT_RW_WRITERS_PARKED 1ULL
 #define FT_RW_READERS_PARKED 2ULL
 #define FT_RW_WOKEN 4ULL
@@ -75,6 +80,7 @@ struct ft_waiter {
 	_Atomic(uintptr_t) key;
 	uint64_t ticket;
 	int64_t since;
+	int64_t charge;
 	_Alignas(8) unsigned char opaque[48];
 };
 _Static_assert(offsetof(struct ft_waiter, wake_next) == 0, "layout differs from Go's");
@@ -88,7 +94,8 @@ _Static_assert(offsetof(struct ft_waiter, number) == 48, "layout differs from Go
 _Static_assert(offsetof(struct ft_waiter, key) == 56, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, ticket) == 64, "layout differs from Go's");
 _Static_assert(offsetof(struct ft_waiter, since) == 72, "layout differs from Go's");
-_Static_assert(sizeof(struct ft_waiter) == 128, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_waiter, charge) == 80, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_waiter) == 136, "layout differs from Go's");
 
 /* locks.IntervalLock */
 struct ft_interval_lock {
@@ -112,6 +119,15 @@ struct ft_semaphore {
 };
 _Static_assert(offsetof(struct ft_semaphore, word) == 0, "layout differs from Go's");
 _Static_assert(sizeof(struct ft_semaphore) == 8, "layout differs from Go's");
+
+/* locks.ResizableSemaphore */
+struct ft_resizable {
+	_Atomic(uint64_t) word;
+	_Atomic(uint64_t) limit;
+};
+_Static_assert(offsetof(struct ft_resizable, word) == 0, "layout differs from Go's");
+_Static_assert(offsetof(struct ft_resizable, limit) == 8, "layout differs from Go's");
+_Static_assert(sizeof(struct ft_resizable) == 16, "layout differs from Go's");
 
 /* locks.Event */
 struct ft_event {
@@ -140,6 +156,8 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 
 /* pybind/bridge: name, result, parameters */
 #define FT_EXPORTS(X) \
+	X(ft_profile, void, (uint32_t on)) \
+	X(ft_waited, int64_t, (struct ft_waiter *self)) \
 	X(ft_interval_contend, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_interval_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_interval_release, void, (void *lock, struct ft_waiter *self)) \
@@ -157,6 +175,10 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_semaphore_contend, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_semaphore_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_semaphore_release, int32_t, (void *lock, struct ft_waiter *self, uint64_t n, uint64_t most)) \
+	X(ft_resizable_contend, int32_t, (void *lock, struct ft_waiter *self)) \
+	X(ft_resizable_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
+	X(ft_resizable_release, int32_t, (void *lock, struct ft_waiter *self, uint64_t n)) \
+	X(ft_resizable_resize, void, (void *lock, struct ft_waiter *self, uint64_t limit)) \
 	X(ft_event_await, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_event_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_event_set, void, (void *lock, struct ft_waiter *self)) \
@@ -172,6 +194,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 979422511
+#define FT_ABI 1126366263
 
 #endif

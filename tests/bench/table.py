@@ -11,11 +11,12 @@ NAME = 24
 
 NOTES = """\
 Medians of all rounds. The subjects take turns within one process, every round beginning with another one; the
-ratio is ours / threading (poll-idle: ours / ft_utils), the median of the rounds' own ratios with its quartiles.
-Times are raw: the loop that repeats a statement is not subtracted. Its share is the row empty-loop; it makes all
-ratios come out a little nearer to 1 than the locks' own. "threading" is threading.Lock where the row does not
-name another class, "ft_utils" Meta's, "rwlock" readerwriterlock's RWLockFair (under exclusive locks its writer's
-side), "control" what the row is to be seen against: an empty loop, or a lock of each thread's own."""
+ratio is ours / threading (poll-idle: ours / ft_utils; record-…: recording / not recording), the median of the
+rounds' own ratios with its quartiles. Times are raw: the loop that repeats a statement is not subtracted. Its share
+is the row empty-loop; it makes all ratios come out a little nearer to 1 than the locks' own. "threading" is
+threading.Lock where the row does not name another class, "ft_utils" Meta's, "rwlock" readerwriterlock's RWLockFair
+(under exclusive locks its writer's side), "control" what the row is to be seen against: an empty loop, a lock of
+each thread's own, or the same without recording."""
 
 
 def figure(value: float | None) -> str:

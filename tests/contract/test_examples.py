@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from ft_utils._profiling.summary import summarize
+from ft_utils.contention import Profile
+
 from ..support.process import Outcome, run_isolated, spawn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,6 +177,24 @@ for thread in threads:
     prelude = NEEDED.replace("ft_utils.synchronization", module.__name__)
     given = "def do_work():\n    pass\ndef do_part():\n    pass\n"
     run_isolated(prelude + given + snippet + use + 'print("ran")', prelude="", expect_out="ran")
+
+
+# --- the store whose lock is looked at ------------------------------------------------------------------------------
+
+
+def test_store_before_and_after(tmp_path: Path) -> None:
+    """The line that is to be found is on both sides of the first profile; both profiles stay."""
+    outcome = run("store_contention.py", "--threads", "2", "--searches", "60", "--keep", str(tmp_path))
+    assert not outcome.err
+    assert re.search(r"^\d+\.\d+ times as fast on CPython 3\.13", outcome.out, re.MULTILINE)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["after.pb.gz", "before.pb.gz"]
+    summary = summarize(Profile.read(tmp_path / "before.pb.gz"))
+    text = (EXAMPLES / "store_contention.py").read_text().splitlines()
+    for table in (summary.lines, summary.holders):
+        line = next(line for line in table if line.function == "Store.search")
+        assert text[line.line - 1].strip() == "with self._lock:"
+    after = summarize(Profile.read(tmp_path / "after.pb.gz"))
+    assert {lock.kind for lock in after.locks} <= {"ReaderWriterLock"}
 
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------

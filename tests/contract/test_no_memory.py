@@ -17,7 +17,6 @@ compiled = pytest.mark.skipif(compiler() is None, reason="no C compiler for the 
 
 # The lock of this one is used by its methods, as a foreign one.
 BY_METHODS = "Condition over RWWriteContext"
-released = pytest.mark.xfail(strict=True, reason="the name of the method is made anew for each call, and may not be")
 
 
 def isolated(call: str) -> None:
@@ -66,7 +65,6 @@ def test_waits_in_vain() -> None:
 
 
 @injected
-@pytest.mark.xfail(strict=True, reason="the method that takes the lock back is looked up when it was released")
 def test_waits_in_vain_for_a_condition_whose_lock_is_used_by_its_methods() -> None:
     isolated(f"waits_in_vain(BY_NAME[{BY_METHODS!r}])")
 
@@ -93,16 +91,22 @@ def test_notifications(name: str) -> None:
     [
         ("Condition", "__exit__"),
         ("Condition over Lock", "__exit__"),
-        pytest.param("Condition over IntervalLock", "__exit__", marks=released),
-        pytest.param(BY_METHODS, "__exit__", marks=released),
+        ("Condition over IntervalLock", "__exit__"),
+        (BY_METHODS, "__exit__"),
         ("Condition", "release"),
         ("Condition over Lock", "release"),
-        pytest.param("Condition over IntervalLock", "release", marks=released),
-        pytest.param(BY_METHODS, "release", marks=released),
+        ("Condition over IntervalLock", "release"),
+        (BY_METHODS, "release"),
     ],
 )
 def test_release_of_a_condition(name: str, method: str) -> None:
     isolated(f"releases({name!r}, {method!r})")
+
+
+@injected
+@pytest.mark.parametrize("call", ["stops()", "waits()"])
+def test_recording(call: str) -> None:
+    isolated(f"from support.nomemory_recording import *; {call}")
 
 
 # --- what the types take from the C library -------------------------------------------------------------------------
@@ -122,6 +126,12 @@ def test_seat_of_a_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     raw("handlers()", tmp_path, monkeypatch)
 
 
-def raw(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@compiled
+@pytest.mark.parametrize("call", ["starts_raw()", "waits_raw()"])
+def test_table_of_a_recording(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw(call, tmp_path, monkeypatch, "nomemory_recording")
+
+
+def raw(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str = "nomemory_raw") -> None:
     monkeypatch.setenv("LD_PRELOAD", str(starving_library(tmp_path)))
-    run_isolated(f"from support.nomemory_raw import *; {call}; print('ok')", expect_out="ok")
+    run_isolated(f"from support.{module} import *; {call}; print('ok')", expect_out="ok")

@@ -186,6 +186,37 @@ def test_subclass_has_its_own_name(name: str) -> None:
         assert repr(target).startswith("<Mine at 0x"), "the module has no name"
 
 
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*NAMES, "IntervalLock", "ReaderWriterLock", "ResizableSemaphore"])
+@pytest.mark.parametrize("given", ["accounts", "it's", "\N{SNAKE}", ""])
+def test_name_after_the_type(name: str, given: str) -> None:
+    """Without one the text is that of the standard library."""
+    cls = getattr(ours, name)
+    target = cls(2) if name in {"Barrier", "ResizableSemaphore"} else cls()
+    before = repr(target)
+    target.name = given
+    type_name = f"{name} object" if name in {"Lock", "RLock"} else name
+    expected = re.sub(rf"\b{type_name}\b", lambda found: f"{found[0]} {given!r}", before, count=1)
+    assert expected != before and repr(target) == expected
+    target.name = None
+    assert repr(target) == before
+
+
+def test_name_while_held(puppet: Puppet) -> None:
+    lock, rlock, interval, rw = ours.Lock(name="a"), ours.RLock(name="b"), IntervalLock(name="c"), ReaderWriterLock()
+    rw.name, me = "d", threading.get_ident()
+    with lock, rlock, interval, RWWriteContext(rw):
+        assert said(lock) == f"<locked ft_utils.synchronization.Lock object 'a' owner={me} waiters=0>"
+        assert said(rlock) == f"<locked ft_utils.synchronization.RLock object 'b' owner={me} count=1 waiters=0>"
+        assert said(interval) == f"<IntervalLock 'c' locked owner={me} waiters=0>"
+        assert said(rw) == f"<ReaderWriterLock 'd' write-locked owner={me} waiters=0>"
+    puppet.run(rw.lock_read)
+    assert said(rw) == "<ReaderWriterLock 'd' read-locked readers=1 waiters=0>"
+    puppet.run(rw.unlock_read)
+
+
 def test_of_a_lock_whose_own_repr_fails() -> None:
     """The exception comes through; nothing is left behind."""
 

@@ -18,9 +18,11 @@ from ..support.threads import LIMIT, contend, waiting
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 COUNTERS = ("contended", "parks", "notifies", "handoffs", "cedes", "timeouts", "interrupts")
-OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "RWReadContext", "RWWriteContext", "snapshot", "stats"}
+CONTEXTS = {"RWReadContext", "RWWriteContext", "TimedContext"}
+OWN = {"IntervalLock", "ReaderWriterLock", "RWLock", "ResizableSemaphore", "snapshot", "stats"} | CONTEXTS
 FAMILY = {"Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"}
-NAMES = OWN | FAMILY | {"BrokenBarrierError", "DeadlockError"}
+REPORTS = {"Holder", "LockStats", "Stats", "Wait", "lock_stats"}
+NAMES = OWN | FAMILY | REPORTS | {"BrokenBarrierError", "DeadlockError"}
 
 TASKS = """
 def tasks():
@@ -270,13 +272,12 @@ def test_snapshot_over_several_locks(puppets: Any) -> None:
 
 
 def test_arguments() -> None:
-    for function in (stats, snapshot):
+    for function in (stats, snapshot, synchronization.lock_stats):
         with pytest.raises(TypeError):
             function(1)
 
 
 # --- the threading family ------------------------------------------------------------------------------------------
-
 
 
 @pytest.mark.parametrize("config", ["isolated", "legacy"])

@@ -16,6 +16,8 @@ MARKED = """
     fair-8-empty fair-8-work fair-32-empty fair-32-work cede-handed cede-time cede-order read-methods-2
     bytes-interval bytes-rwlock import-time import-threads first-contention
     lock-pair rlock-pair semaphore-pair bounded-semaphore-pair event-set-clear event-is-set notify-nobody
+    record-interval-pair record-write-pair record-with-read-kept
+    record-2-empty record-2-work record-8-empty record-8-work
     condition-ping-pong barrier-2 barrier-4 barrier-8 queue-alone queue-1-1 queue-4-4
 """.split()
 MACHINE = {"cpu", "cores", "kernel", "python", "free_threaded"}

@@ -125,4 +125,4 @@ def test_each_licence_has_its_text(sbom: ModuleType) -> None:
     named = {file for _, file in sbom.LICENCES.values()}
     assert named <= {path.name for path in (ROOT / "licenses").glob("*.txt")}
     for file in named:
-        assert "Redistribution and use" in (ROOT / "licenses" / file).read_text()
+        assert "Redistribution" in (ROOT / "licenses" / file).read_text()

@@ -35,6 +35,19 @@ def entering(side: Callable[[Any], Any]) -> Callable[[Any], None]:
     return block
 
 
+def entered(side: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    """Whether the block was entered."""
+
+    def block(lock: Any) -> bool:
+        try:
+            with side(lock):
+                return True
+        except TimeoutError:
+            return False
+
+    return block
+
+
 def reading(block: Callable[[Any], object]) -> Call:
     return Call(block, ReaderWriterLock.unlock_read, ReaderWriterLock, "acquire_write", "release_write")
 
@@ -67,6 +80,9 @@ CALLS: dict[str, Call] = {
     "with RWWriteContext": writing(entering(RWWriteContext)),
     "RWWriteContext.acquire": writing(lambda lock: RWWriteContext(lock).acquire()),
     "RWWriteContext.acquire with a timeout": writing(lambda lock: RWWriteContext(lock).acquire(timeout=LONG)),
+    "with IntervalLock.within": interval(entering(lambda lock: lock.within(LONG))),
+    "with reading().within": reading(entering(lambda lock: lock.reading().within(LONG))),
+    "with writing().within": writing(entering(lambda lock: lock.writing().within(LONG))),
 }
 
 # The same lock with a timeout that ends, for the test of the deadline.
@@ -76,6 +92,8 @@ TIMED: dict[str, Call] = {
     "write": writing(lambda lock: lock.acquire_write(timeout=1.0)),
     "RWReadContext": reading(lambda lock: RWReadContext(lock).acquire(timeout=1.0)),
     "RWWriteContext": writing(lambda lock: RWWriteContext(lock).acquire(timeout=1.0)),
+    "IntervalLock.within": interval(entered(lambda lock: lock.within(1.0))),
+    "reading().within": reading(entered(lambda lock: lock.reading().within(1.0))),
 }
 
 

@@ -119,6 +119,20 @@ def first_touch() -> None:
             subject.usable(target, friend)
 
 
+def names() -> None:
+    """A lock is made with its name or not at all, and renamed or as it was; a name that cannot be read is there."""
+    IntervalLock().acquire()  # this thread's record
+    assert [fails(number, IntervalLock, name="accounts") for number in range(4)] == [True, True, False, False]
+    lock = IntervalLock(name="before")
+    for number in range(2):
+        assert fails(number, setattr, lock, "name", "after") and lock.name == "before"
+        assert fails(number, lock.__init__, name="after") and lock.name == "before"
+    assert fails(0, getattr, lock, "name") and lock.name == "before"
+    many = [IntervalLock(name=str(i)) for i in range(128)]  # the table is full: with the next it would grow
+    assert not fails(2, setattr, lock, "name", "after") and lock.name == "after"
+    assert [other.name for other in many] == [str(i) for i in range(128)]
+
+
 def release_by_a_new_thread() -> None:
     """Of a Lock that is waited for, which any thread may release: it is released later."""
     subject, lock = BY_NAME["Lock"], Lock()

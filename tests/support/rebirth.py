@@ -1,6 +1,7 @@
 """Locks that are freed in every state, and new ones at their addresses. Run in child processes of the tests."""
 
 import gc
+import itertools
 import signal
 import weakref
 from collections.abc import Callable
@@ -17,18 +18,31 @@ Leave = Callable[[Subject, Any, Puppet, Puppet], Any]
 
 
 class Cradle:
-    """Makes objects until one has the address of one that was freed. It is made before, lest it takes that place."""
+    """Makes objects until one has the address of one that was freed.
+
+    It and the lists of what it makes are there before, so that they do not take that place themselves. What it makes
+    may have two parts of one size, a context and its lock, of which each comes to lie at every other place: single
+    locks between them, further apart from one attempt to the next, have both come to lie everywhere.
+    """
+
+    attempts = itertools.count(2)
 
     def __init__(self, make: Callable[[], Any], place: Callable[[Any], Any], address: int) -> None:
         self.make = make
         self.place = place
         self.address = address
         self.steps = iter(range(20_000))
+        self.born: list[Any] = []
+        self.single: list[Any] = []
+        self.apart = next(self.attempts)
 
     def find(self) -> Any:
         """A new object at the old address, or None."""
-        born = [self.make() for _ in self.steps]
-        for one in born:
+        for step in self.steps:
+            self.born.append(self.make())
+            if step % self.apart == 0:
+                self.single.append(self.place(self.make()))
+        for one in self.born:
             if id(self.place(one)) == self.address:
                 return one
         return None

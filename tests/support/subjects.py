@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ft_utils import _locks
@@ -21,6 +21,7 @@ from ft_utils.synchronization import (
     IntervalLock,
     Lock,
     ReaderWriterLock,
+    ResizableSemaphore,
     RLock,
     RWReadContext,
     RWWriteContext,
@@ -262,6 +263,28 @@ def context(kind: Any, side: Subject) -> Subject:
     )
 
 
+def within(lock: Any) -> Any:
+    return lock.within(LIMIT)
+
+
+def entering(lock: Any, timeout: float | None) -> bool:
+    try:
+        lock.within(LIMIT if timeout is None else timeout).__enter__()
+    except TimeoutError:
+        return False
+    return True
+
+
+def timed_turn(lock: Any) -> None:
+    with lock.within(LIMIT):
+        pass
+
+
+def timed(subject: Subject) -> Subject:
+    """The same, entered with a time-out."""
+    return replace(subject, name=f"{subject.name}.within", wait=entering, turn=timed_turn, hold=within)
+
+
 # --- what is waited for to happen -----------------------------------------------------------------------------------
 
 
@@ -358,6 +381,7 @@ SUBJECTS: list[Subject] = [
     lock("RLock", RLock, take_turn_twice),
     lock("Semaphore", lambda: Semaphore(1), wait=permitted, idle=full),
     lock("BoundedSemaphore", lambda: BoundedSemaphore(1), wait=permitted, idle=full),
+    lock("ResizableSemaphore", lambda: ResizableSemaphore(1), idle=lambda semaphore: semaphore.value == 1),
     Subject(
         "Event",
         Event,
@@ -371,6 +395,9 @@ SUBJECTS: list[Subject] = [
         idle=lambda event: not event.is_set(),
         hold=None,
     ),
+    timed(lock("IntervalLock", IntervalLock)),
+    timed(lock("RLock", RLock)),
+    timed(lock("Semaphore", lambda: Semaphore(1), idle=full)),
     condition("", lambda: None),
     condition("Lock", Lock),
     condition("IntervalLock", IntervalLock),

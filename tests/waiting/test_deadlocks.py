@@ -101,6 +101,21 @@ def test_crossed_pair(first: str, second: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_names(kind: str) -> None:
+    locks = [KINDS[kind]() for _ in range(2)]
+    locks[0].lock.name = "accounts"
+    error = the_only(ring(locks))
+    assert {(waiter.lock, waiter.lock_name) for waiter in error.cycle} == {
+        (id(locks[0].lock), "accounts"),
+        (id(locks[1].lock), None),
+    }
+    name, *side = locks[0].kind.split(" ")
+    said = " ".join([name, "'accounts'", *side])
+    assert f"for {said} at {id(locks[0].lock):#x} in " in str(error)
+    assert f"for {locks[1].kind} at {id(locks[1].lock):#x} in " in str(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_ring_of_three(kind: str) -> None:
     error = the_only(ring([KINDS[kind]() for _ in range(3)]))
     assert len(error.cycle) == 3

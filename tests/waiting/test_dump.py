@@ -11,7 +11,7 @@ import ft_utils.synchronization as ft
 from ft_utils.contention import dump, locks_waited_for, register, unregister
 
 from ..support.process import run_isolated
-from ..support.threads import LIMIT, waiting
+from ..support.threads import LIMIT, until, waiting
 
 
 def hold_and_wait(a: Any, b: Any, lock: ft.IntervalLock) -> Any:
@@ -54,12 +54,55 @@ def test_json(puppets: Any) -> None:
     out = io.StringIO()
     dump(out, format="json")
     (found,) = json.loads(out.getvalue())
-    assert (found["lock"], found["kind"]) == (id(lock), "IntervalLock")
+    assert (found["lock"], found["kind"], found["name"]) == (id(lock), "IntervalLock", None)
     assert found["holders"] == [{"thread": a.ident, "name": "puppet-0", "state": "running"}]
     (waiter,) = found["waiters"]
     assert (waiter["thread"], waiter["name"], waiter["side"]) == (b.ident, "puppet-1", None)
     assert waiter["waited"] >= 0 and any("in fulfil" in line for line in waiter["stack"])
     free(a, b, lock, waits)
+
+
+NAMED = [("accounts", "accounts"), ("B\N{LATIN SMALL LETTER U WITH DIAERESIS}cher", None), ("x" * 200, "x" * 127)]
+NAMED += [("\N{SNAKE}" * 50, "\N{SNAKE}" * 31), ("two\nlines\x7f\0", "two?lines??"), ("\ud800!", "?!"), ("", "")]
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMED, ids=lambda value: repr(value)[:12])
+def test_names(name: str, shown: str | None, puppets: Any) -> None:
+    """What is long is cut between two characters; what would break a line or cannot be encoded is a question mark."""
+    a, b = puppets(2)
+    lock = ft.IntervalLock(name=name)
+    waits = hold_and_wait(a, b, lock)
+    shown = name if shown is None else shown
+    (found,) = locks_waited_for()
+    assert found["name"] == shown
+    out = io.StringIO()
+    dump(out)
+    assert out.getvalue().startswith(f"IntervalLock {chr(39)}{shown}{chr(39)} at {id(lock):#x}, held by thread")
+    free(a, b, lock, waits)
+
+
+@pytest.mark.parametrize("make", [ft.Lock, ft.RLock, ft.IntervalLock])
+def test_notified_threads_wait_for_the_lock(make: Any, puppets: Any) -> None:
+    """They have been moved into its queue, asleep."""
+    a, b = puppets(2)
+    lock = make(name="store")
+    condition = ft.Condition(lock, name="jobs")
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    waits = a.start(wait)
+    until(lambda: len(locks_waited_for()) == 1, "a thread that waits")
+    (found,) = locks_waited_for()
+    assert (found["kind"], found["name"], found["holders"]) == ("Condition", "jobs", [])
+    b.run(condition.acquire)
+    b.run(condition.notify)
+    (found,) = locks_waited_for()
+    assert (found["kind"], found["name"], found["lock"]) == (make.__name__, "store", id(lock))
+    assert [holder["thread"] for holder in found["holders"]] == [b.ident]
+    b.run(condition.release)
+    waits.result(LIMIT)
 
 
 def test_readers_and_order(puppets: Any) -> None:
@@ -121,12 +164,15 @@ def test_a_holder_that_has_ended() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["Lock()", "RLock()", "Semaphore(0)", "Event()", "Condition()", "Barrier(2)"])
+EVERY_TYPE = ["Lock()", "RLock()", "Semaphore(0)", "BoundedSemaphore(1)", "Event()", "Condition()", "Barrier(2)"]
+
+
+@pytest.mark.parametrize("kind", EVERY_TYPE)
 def test_every_type(kind: str, puppets: Any) -> None:
     a, b = puppets(2)
     lock = eval("ft." + kind)
     name = kind.partition("(")[0]
-    if name in ("Lock", "RLock"):
+    if name in ("Lock", "RLock", "BoundedSemaphore"):
         a.run(lock.acquire)
     enter = getattr(lock, "acquire", None) if name not in ("Condition",) else None
 
@@ -142,12 +188,13 @@ def test_every_type(kind: str, puppets: Any) -> None:
 
     waits = b.start(wait)
     waiting(lock)
+    until(locks_waited_for)  # a Condition and a Barrier queue a thread before they announce it
     (found,) = locks_waited_for()
     assert found["kind"] == name and found["lock"] == id(lock)
     if name in ("Lock", "RLock"):
         assert found["holders"][0]["thread"] == a.ident
         a.run(lock.release)
-    elif name == "Semaphore":
+    elif name in ("Semaphore", "BoundedSemaphore"):
         lock.release()
     elif name == "Event":
         lock.set()
@@ -198,7 +245,7 @@ def test_by_a_signal_while_every_thread_is_stuck() -> None:
         import ctypes
         from ft_utils.contention import register
         from support.threads import Puppet, waiting
-        a, b = IntervalLock(), IntervalLock()
+        a, b = IntervalLock(name="accounts"), IntervalLock()
         one, two = Puppet("one"), Puppet("two")
         one.run(a.lock)
         two.start(a.lock)
@@ -210,7 +257,7 @@ def test_by_a_signal_while_every_thread_is_stuck() -> None:
         libc.usleep(500000)
         os._exit(0)
         """,
-        expect_err="IntervalLock at 0x",
+        expect_err="IntervalLock 'accounts' at 0x",
     )
     assert "(running):" in outcome.err and "in fulfil" in outcome.err
 

@@ -1,5 +1,6 @@
 #include "core/deadlock.h"
 
+#include "core/names.h"
 #include "core/wait.h"
 #include "platform/os.h"
 
@@ -66,7 +67,7 @@ edge_of(const struct ft_thread *t, struct edge *edge)
         edge->lock = (void *)atomic_load(&seat->waiter.key);
         edge->ops = edge->ops->moves_to;
         edge->may_raise = false;
-        return edge->lock != lock;
+        return edge->lock != lock && edge->ops->blocked_by != NULL;
     }
     return seat->untimed && edge->ops->blocked_by != NULL;
 }
@@ -154,6 +155,8 @@ struct member {
     unsigned long ident;
     const void *lock; /* the word that it waits for */
     const char *what;
+    char name[FT_NAME_SHOWN]; /* of the lock */
+    bool named;               /* whether it has one */
     int64_t waited;
     char *where;
 };
@@ -218,13 +221,15 @@ copy_members(struct ft_thread *last, struct circle *circle)
     for (struct ft_thread *t = last; circle->members != NULL && t != NULL; t = t->from) {
         struct edge edge;
         if (edge_of(t, &edge)) {
-            circle->members[--i] = (struct member){
+            struct member *m = &circle->members[--i];
+            *m = (struct member){
                 .ident = t->ident,
                 .lock = edge.lock,
                 .what = edge.ops->what,
                 .waited = ft_os_now() - t->seat->stuck_since,
                 .where = strdup(t->seat->where),
             };
+            m->named = ft_names_of(edge.lock, m->name);
         }
     }
     return circle->members != NULL && i == 0;
@@ -274,15 +279,15 @@ look(struct ft_thread *self, struct circle *circle)
 
 /* ---- Python ---- */
 
-/* A list of (ident, address of the word, what, seconds, where). */
+/* A list of (ident, address of the word, what, seconds, where, name of the lock). */
 static PyObject *
 members_of(const struct circle *circle)
 {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < circle->n; i++) {
         const struct member *m = &circle->members[i];
-        PyObject *item = Py_BuildValue("(kKsdz)", m->ident, (unsigned long long)(uintptr_t)m->lock, m->what,
-                                       (double)m->waited / 1e9, m->where);
+        PyObject *item = Py_BuildValue("(kKsdzz)", m->ident, (unsigned long long)(uintptr_t)m->lock, m->what,
+                                       (double)m->waited / 1e9, m->where, m->named ? m->name : NULL);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }

@@ -47,7 +47,7 @@ put_frames(FILE *out, const struct ft_frame *frames, int n)
 
 /* Under the registry's lock. NULL when there is no memory. */
 static char *
-stack_of(struct ft_seat *seat)
+stack_of(struct ft_seat *seat, bool wanted)
 {
     char *text = NULL;
     size_t size;
@@ -56,7 +56,7 @@ stack_of(struct ft_seat *seat)
         return NULL;
     }
     int parked = FT_PARKED;
-    if (atomic_compare_exchange_strong(&seat->parked, &parked, FT_READ)) {
+    if (wanted && atomic_compare_exchange_strong(&seat->parked, &parked, FT_READ)) {
         struct ft_frame frames[FT_DUMP_FRAMES];
         put_frames(out, frames, ft_frames_of(seat->frames, frames, FT_DUMP_FRAMES));
         atomic_store(&seat->parked, FT_PARKED);
@@ -66,7 +66,8 @@ stack_of(struct ft_seat *seat)
 
 /* ---- taking: under the registry's lock ---- */
 
-/* What a seat waits for: one that a notification has moved waits for the lock. */
+/* What a seat waits for: one that a notification has moved waits for the lock. Without Go nobody
+ * is moved, and the key may be an old one. */
 static const struct ft_wait_ops *
 waits_for(const struct ft_seat *seat, void **lock)
 {
@@ -75,7 +76,7 @@ waits_for(const struct ft_seat *seat, void **lock)
         return NULL;
     }
     void *key = (void *)atomic_load(&seat->waiter.key);
-    if (seat->waiting_ops->moves_to != NULL && key != *lock && ft_state(&seat->waiter) == FT_STATE_QUEUED) {
+    if (seat->waiting_ops->moves_to != NULL && key != *lock && ft_golib() != NULL) {
         *lock = key;
         return seat->waiting_ops->moves_to;
     }
@@ -84,15 +85,16 @@ waits_for(const struct ft_seat *seat, void **lock)
 
 static bool
 add_waiter(struct ft_dump *dump, struct ft_thread *t, struct ft_seat *seat, void *lock,
-           const struct ft_wait_ops *ops)
+           const struct ft_wait_ops *ops, bool stacks)
 {
     struct ft_dumped *grown = realloc(dump->waiters, (dump->n + 1) * sizeof *grown);
-    char *stack = grown == NULL ? NULL : stack_of(seat);
+    char *stack = grown == NULL ? NULL : stack_of(seat, stacks);
     dump->waiters = grown == NULL ? dump->waiters : grown;
     if (stack == NULL) {
         return false;
     }
-    dump->waiters[dump->n++] = (struct ft_dumped){
+    struct ft_dumped *w = &dump->waiters[dump->n++];
+    *w = (struct ft_dumped){
         .ident = t->ident,
         .native = t->native,
         .lock = lock,
@@ -101,18 +103,19 @@ add_waiter(struct ft_dump *dump, struct ft_thread *t, struct ft_seat *seat, void
         .ticket = seat->waiter.ticket,
         .stack = stack,
     };
+    w->named = ft_names_of(lock, w->name);
     return true;
 }
 
 static bool
-add_holder(struct ft_dump *dump, const void *lock, unsigned long ident, bool waits)
+add_holder(struct ft_dump *dump, const void *lock, unsigned long ident, bool waits, bool alone)
 {
     struct ft_dumped_holder *grown = realloc(dump->holders, (dump->n_holders + 1) * sizeof *grown);
     if (grown == NULL) {
         return false;
     }
     dump->holders = grown;
-    dump->holders[dump->n_holders++] = (struct ft_dumped_holder){lock, ident, waits};
+    dump->holders[dump->n_holders++] = (struct ft_dumped_holder){lock, ident, waits, alone};
     return true;
 }
 
@@ -133,17 +136,17 @@ add_holders(struct ft_dump *dump, void *lock, const struct ft_wait_ops *ops)
     if (ops->holds == NULL || holders_known(dump, lock)) {
         return true;
     }
-    bool found = false;
+    bool found = false, alone = ops->taken(lock);
     for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
         if (ops->holds(lock, t)) {
             found = true;
             bool waits = atomic_load(&t->seat->waiting_for) != NULL;
-            if (!add_holder(dump, lock, t->ended ? 0 : t->ident, waits)) {
+            if (!add_holder(dump, lock, t->ended ? 0 : t->ident, waits, alone)) {
                 return false;
             }
         }
     }
-    return found || !ops->taken(lock) || add_holder(dump, lock, 0, false);
+    return found || !ops->taken(lock) || add_holder(dump, lock, 0, false, true);
 }
 
 static int
@@ -157,7 +160,7 @@ by_lock_and_arrival(const void *a, const void *b)
 }
 
 bool
-ft_dump_take(struct ft_dump *dump)
+ft_dump_take(struct ft_dump *dump, bool stacks)
 {
     bool complete = true;
     memset(dump, 0, sizeof *dump);
@@ -166,7 +169,7 @@ ft_dump_take(struct ft_dump *dump)
         for (struct ft_seat *seat = t->seat; seat != NULL && complete; seat = seat->below) {
             void *lock;
             const struct ft_wait_ops *ops = waits_for(seat, &lock);
-            complete = ops == NULL || (add_waiter(dump, t, seat, lock, ops) && add_holders(dump, lock, ops));
+            complete = ops == NULL || (add_waiter(dump, t, seat, lock, ops, stacks) && add_holders(dump, lock, ops));
         }
     }
     ft_registry_unlock();
@@ -229,7 +232,11 @@ ft_dump_text(const struct ft_dump *dump)
         const struct ft_dumped *w = &dump->waiters[i];
         if (i == 0 || w->lock != dump->waiters[i - 1].lock) {
             /* The name without the side, which is each waiter's own. */
-            fprintf(out, "%.*s at %p", (int)strcspn(w->what, " "), w->what, (const char *)w->lock - FT_WORD_OFFSET);
+            fprintf(out, "%.*s", (int)strcspn(w->what, " "), w->what);
+            if (w->named) {
+                fprintf(out, " '%s'", w->name);
+            }
+            fprintf(out, " at %p", (const void *)((const char *)w->lock - FT_WORD_OFFSET));
             put_holders(out, dump, w->lock);
         }
         const char *side = strchr(w->what, '(');

@@ -8,6 +8,7 @@
 #ifndef FT_DUMP_H
 #define FT_DUMP_H
 
+#include "core/names.h"
 #include "core/wait.h"
 
 #define FT_DUMP_FRAMES 64
@@ -18,6 +19,8 @@ struct ft_dumped {
     int native;
     const void *lock;
     const char *what;
+    char name[FT_NAME_SHOWN]; /* of the lock */
+    bool named;               /* whether it has one */
     int64_t waited; /* nanoseconds, good to some milliseconds */
     uint64_t ticket; /* the order of arrival at one lock */
     char *stack;    /* lines "  File …", malloc'ed; empty where it is not known */
@@ -28,6 +31,7 @@ struct ft_dumped_holder {
     const void *lock;
     unsigned long ident; /* 0: a thread that has ended */
     bool waits;          /* it waits itself, and is in the list of those */
+    bool alone;          /* it does not share the lock */
 };
 
 struct ft_dump {
@@ -37,8 +41,8 @@ struct ft_dump {
     size_t n_holders;
 };
 
-/* False when there is no memory. */
-bool ft_dump_take(struct ft_dump *dump);
+/* With or without the stacks. False when there is no memory. */
+bool ft_dump_take(struct ft_dump *dump, bool stacks);
 void ft_dump_free(struct ft_dump *dump);
 
 /* The dump as text, malloc'ed; NULL when there is no memory. */

@@ -1,6 +1,7 @@
 /* Records of threads: their making and their end. */
 #include "core/thread.h"
 
+#include "core/record.h"
 #include "platform/os.h"
 
 #include <pthread.h>
@@ -52,20 +53,24 @@ free_buried(void)
     }
 }
 
-FT_SLOW struct ft_thread *
-ft_self_slow(void)
+/* Not in the registry yet. NULL when there is no memory. */
+static struct ft_thread *
+new_record(void)
 {
     free_buried();
     struct ft_thread *self = aligned_alloc(FT_CACHE_LINE, sizeof *self);
-    if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
-        free(self);
-        PyErr_NoMemory();
-        return NULL;
+    if (self != NULL) {
+        memset(self, 0, sizeof *self);
+        self->ident = PyThread_get_thread_ident();
+        self->native = ft_os_thread_id();
+        self->seat = &self->first_seat;
     }
-    memset(self, 0, sizeof *self);
-    self->ident = PyThread_get_thread_ident();
-    self->native = ft_os_thread_id();
-    self->is_main = ft_os_is_main_thread();
+    return self;
+}
+
+static void
+enlist(struct ft_thread *self)
+{
     ft_registry_lock();
     self->owner = next_id++ << FT_OWNER_SHIFT;
     self->next = threads;
@@ -75,9 +80,34 @@ ft_self_slow(void)
     threads = self;
     ft_registry_unlock();
     self->first_seat.waiter.id = self->owner >> FT_OWNER_SHIFT;
+}
+
+FT_SLOW struct ft_thread *
+ft_self_slow(void)
+{
+    struct ft_thread *self = new_record();
+    if (self == NULL || pthread_setspecific(exit_key, self) != 0) {
+        free(self);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->is_main = ft_os_is_main_thread();
+    enlist(self);
     self->first_seat.waiter.naps = FT_SPINS && ft_spinners_most > 0;
-    self->seat = &self->first_seat;
     ft_current = self;
+    return self;
+}
+
+struct ft_thread *
+ft_task_record(struct ft_task *task)
+{
+    struct ft_thread *self = new_record();
+    if (self == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->task = task;
+    enlist(self);
     return self;
 }
 
@@ -85,6 +115,10 @@ int
 ft_self_prepare_wait(struct ft_thread *self)
 {
     struct ft_seat *seat = self->seat;
+    if (FT_UNLIKELY(self->task != NULL)) {
+        PyErr_SetString(PyExc_RuntimeError, "a task cannot wait like this: its event loop would stand still");
+        return -1;
+    }
     if (FT_LIKELY(seat->semaphore != NULL)) {
         return 0;
     }
@@ -214,8 +248,19 @@ thread_exit(void *record)
     struct ft_thread *self = record;
     ft_current = NULL;
     ft_registry_lock();
+    ft_record_thread_exit(self);
     self->ended = true;
     ft_registry_reap(self); /* a daemon thread that ends in its sleep, at exit, is still queued */
+    ft_registry_unlock();
+}
+
+void
+ft_task_record_end(struct ft_thread *record)
+{
+    ft_registry_lock();
+    record->task = NULL;
+    record->ended = true;
+    ft_registry_reap(record);
     ft_registry_unlock();
 }
 
@@ -252,6 +297,9 @@ ft_registry_after_fork(void (*forget)(struct ft_thread *gone))
         next = t->next;
         if (t != self) {
             forget(t);
+            if (t->task != NULL) { /* the task may be here, with what it holds */
+                continue;
+            }
             unlink_thread(t);
             t->next = buried;
             buried = t;

@@ -23,6 +23,9 @@
 #include "core/spin.h"
 
 struct ft_wait_ops;
+struct ft_record;
+struct ft_known_thread;
+struct ft_task;
 
 /* A slot says: this thread holds a read lock on that lock. The lock's address and in its
  * low bits how the lock knows of it. */
@@ -83,11 +86,17 @@ struct ft_thread {
     struct ft_spin_budget spin;
     bool ended;                      /* the thread is gone, with read locks in hand */
     bool is_main;                    /* runs Python's signal handlers */
+    struct ft_task *task;            /* of a task of an event loop, which shares its thread; else NULL: core/task.h */
     struct ft_seat *seat;            /* the topmost */
     struct ft_seat first_seat;
     struct ft_thread *next, *prev;   /* the registry */
     struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
     uint64_t walk, seen_waits;
+    _Atomic(uint32_t) records;       /* the lock of the rest: see core/record.h */
+    bool named;                      /* in this session, or it was tried */
+    struct ft_record *recorded;      /* the innermost wait that is being recorded */
+    struct ft_known_thread *known;   /* this thread in the table of that session: */
+    uint64_t session, random;
 };
 
 extern _Thread_local struct ft_thread *ft_current;
@@ -103,7 +112,13 @@ ft_self(void)
     return FT_LIKELY(self != NULL) ? self : ft_self_slow();
 }
 
-/* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory. */
+/* The record of a task that runs in the calling thread, and its end: as for a thread, what it
+ * holds stays held. NULL with MemoryError set when there is no memory. Of a task nobody waits. */
+struct ft_thread *ft_task_record(struct ft_task *task);
+void ft_task_record_end(struct ft_thread *record);
+
+/* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory, or with
+ * RuntimeError for a task: it would put its event loop to sleep. */
 int ft_self_prepare_wait(struct ft_thread *self);
 
 /* Puts a new seat on top, and takes it away: around all Python code that runs while this

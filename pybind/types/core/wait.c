@@ -3,6 +3,7 @@
 #include "core/deadlock.h"
 #include "core/fallback.h"
 #include "core/spin.h"
+#include "core/task.h"
 
 int64_t
 ft_count_waiting(const void *lock, uint32_t kind)
@@ -48,6 +49,7 @@ contend(struct ft_waiting *wait)
     ft_contend_fn *fn = *(ft_contend_fn *const *)((const char *)go + wait->ops->contend);
     struct ft_waiter *waiter = &wait->self->seat->waiter;
     int32_t verdict;
+    waiter->number = wait->number; /* what ran since it was set may have waited on this seat */
     while ((verdict = fn(wait->lock, waiter)) == FT_VERDICT_RETRY) {
         wait->ops->clear_way(wait->lock);
     }
@@ -224,6 +226,13 @@ waiting(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64
 
 /* ---- waiting ---- */
 
+static enum ft_outcome
+fall_back(struct ft_waiting *wait)
+{
+    wait->self->seat->waiter.number = wait->number;
+    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+}
+
 /* Waits in the queue, or wherever the wait already is at its end. */
 static enum ft_outcome
 finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
@@ -238,7 +247,7 @@ finish(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
     case RAISED:
         return FT_FAILED;
     }
-    return ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible);
+    return fall_back(wait);
 }
 
 static bool
@@ -258,31 +267,144 @@ spin(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 static enum ft_outcome
 wait_from_start(struct ft_waiting *wait)
 {
-    ft_announce(wait);
-    enum ft_outcome outcome =
-        ft_golib() == NULL
-            ? ft_fallback_wait(wait->ops, wait->lock, wait->self, wait->deadline, wait->interruptible)
-            : finish(wait, NULL, contend(wait));
-    ft_announce_end(wait->self);
+    ft_wait_begin(wait);
+    enum ft_outcome outcome = ft_golib() == NULL ? fall_back(wait) : finish(wait, NULL, contend(wait));
+    ft_wait_end(wait);
     return outcome;
 }
 
 FT_SLOW enum ft_outcome
 ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline)
 {
+    return ft_wait_number(ops, lock, self, deadline, 0);
+}
+
+/* ---- tasks: they wait without a thread ---- */
+
+/* It may be cancelled at any time, so its wait counts as one with a time-out. */
+#define CANCELLABLE (FT_FOREVER - 1)
+
+/* What a task waits for is kept by its seat from one step to the next. NULL: for nothing, or this
+ * is a child, where nobody remembers. */
+static struct ft_waiting
+wait_of_task(struct ft_thread *self)
+{
+    struct ft_seat *seat = self->seat;
+    void *lock = (void *)(uintptr_t)atomic_load(&seat->waiting_for);
+    if (lock == NULL) {
+        return (struct ft_waiting){.lock = NULL};
+    }
+    struct ft_waiting wait = waiting(seat->waiting_ops, lock, self, CANCELLABLE);
+    wait.number = seat->waiter.number;
+    return wait;
+}
+
+static enum ft_outcome
+settle(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    return ops->settle != NULL ? (enum ft_outcome)ops->settle(lock, self) : FT_ACQUIRED;
+}
+
+static enum ft_outcome
+end_of_task(struct ft_waiting *wait)
+{
+    ft_announce_end(wait->self);
+    ft_forget(&wait->self->seat->waiter);
+    return wait->end == ACQUIRED ? settle(wait->ops, wait->lock, wait->self) : FT_TIMED_OUT;
+}
+
+static FT_SLOW enum ft_outcome
+queue_task(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, uint64_t number)
+{
+    struct ft_waiting wait = waiting(ops, lock, self, CANCELLABLE);
+    wait.number = number;
+    if (ft_golib() != NULL) {
+        ft_announce(&wait);
+        return contend(&wait) == FT_END ? end_of_task(&wait) : FT_PENDING;
+    }
+    self->seat->waiter.number = number;
+    if (ft_golib_missing() && ops->fallback_try(lock, self)) {
+        return settle(ops, lock, self);
+    }
+    if (ops->fallback_given_up != NULL) {
+        ops->fallback_given_up(lock);
+    }
+    return FT_UNQUEUED;
+}
+
+enum ft_outcome
+ft_task_resume(struct ft_thread *self)
+{
+    struct ft_waiting wait = wait_of_task(self);
+    return wait.lock != NULL && ft_task_heard(self->task) && woken(&wait) == FT_END ? end_of_task(&wait) : FT_PENDING;
+}
+
+enum ft_outcome
+ft_task_withdraw(struct ft_thread *self)
+{
+    struct ft_waiting wait = wait_of_task(self);
+    if (wait.lock == NULL) {
+        return FT_TIMED_OUT;
+    }
+    wait.end = withdraw(&wait, FT_REASON_INTERRUPTED) ? ACQUIRED : GAVE_UP;
+    return end_of_task(&wait);
+}
+
+/* Whether a task of the calling thread has to let go first, which it cannot while this thread
+ * waits. */
+static bool
+blocks_its_loop(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
+{
+    bool found = false;
+    ft_registry_lock();
+    for (struct ft_thread *t = ft_registry_first(); t != NULL && !found; t = t->next) {
+        found = t->task != NULL && t->ident == self->ident && ops->blocked_by(lock, t);
+    }
+    ft_registry_unlock();
+    return found;
+}
+
+static FT_SLOW int
+refuse_blocked_loop(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a task of this thread's event loop holds the lock, and cannot let go while this thread "
+                    "waits; take it by ft_utils.aio");
+    return FT_FAILED;
+}
+
+/* ---- the beginning ---- */
+
+FT_SLOW enum ft_outcome
+ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, int64_t deadline,
+               uint64_t number)
+{
+    if (FT_UNLIKELY(self->task != NULL)) {
+        return queue_task(ops, lock, self, number);
+    }
     if (ops->spins && spin(ops, lock, self)) {
         return FT_ACQUIRED;
     }
-    /* Python code may run in both of the first, and do anything to the lock. */
+    /* Python code may run in all of these, and do anything to the lock. */
     ft_golib_load();
     if (PyErr_CheckSignals() < 0 || ft_self_prepare_wait(self) < 0) {
         return FT_FAILED;
     }
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_OUTSIDE);
     if (ops->owned != NULL && ops->owned(lock, self)) {
+        ft_record_cancel(&record, self);
         return refuse_kept();
     }
+    if (FT_UNLIKELY(ft_tasks_exist()) && deadline == FT_FOREVER && ops->blocked_by != NULL
+        && blocks_its_loop(ops, lock, self)) {
+        return refuse_blocked_loop();
+    }
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
-    return wait_from_start(&wait);
+    wait.number = number;
+    enum ft_outcome outcome = wait_from_start(&wait);
+    ft_record_end(&record, self);
+    return outcome;
 }
 
 /* The seat is ready: it is the wait of a thread that has waited before. */
@@ -292,8 +414,11 @@ ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thr
     ft_golib_load();
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
     while (wait_from_start(&wait) != FT_ACQUIRED) {
     }
+    ft_record_end(&record, self);
 }
 
 enum ft_outcome
@@ -301,19 +426,27 @@ ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
 {
     struct ft_waiting wait = waiting(ops, lock, self, deadline);
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin(&record, ops, lock, self, FT_RECORD_QUEUED);
+    ft_wait_begin(&wait);
     enum ft_outcome outcome = finish(&wait, self->seat->waiter.chain, FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
     return outcome;
 }
 
 void
-ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake)
+ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake,
+              struct ft_record *before)
 {
+    int64_t moved = ft_record_moved(before, self);
     struct ft_waiting wait = waiting(ops, lock, self, FT_FOREVER);
     wait.interruptible = false;
     wait.handed = true;
-    ft_announce(&wait);
+    struct ft_record record;
+    ft_record_begin_at(&record, ops, lock, self, moved);
+    ft_wait_begin(&wait);
     finish(&wait, NULL, awake ? woken(&wait) : FT_SLEEP);
-    ft_announce_end(self);
+    ft_wait_end(&wait);
+    ft_record_end(&record, self);
 }

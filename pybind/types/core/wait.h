@@ -7,7 +7,7 @@
 
 /* The operations of one kind of wait: for a lock of one type, or for one side of a
  * ReaderWriterLock. For a condition and a barrier, which have hooks of their own, only the last
- * nine matter. */
+ * ten matter. */
 struct ft_wait_ops {
     /* Takes the lock if that needs no judgement: the fast path, retried. A queued thread
      * that was notified tries it too, so it keeps the flags of the word. */
@@ -36,11 +36,14 @@ struct ft_wait_ops {
      * if it was: the state of its waiter is Notified or Granted. It has not run since, so
      * nothing is half done. NULL: nothing is given. */
     void (*take_back)(void *lock, const struct ft_thread *gone, uint32_t state);
+    /* As take_back, where the seat says how much was given. */
+    void (*take_back_from)(void *lock, const struct ft_seat *seat);
     /* The same of one that was given nothing and is gone all the same. NULL: it has left no
      * trace but the flags. */
     void (*forget)(void *lock, const struct ft_seat *seat);
-    uint64_t flags; /* flags in the word that waiting threads cause */
-    uint32_t kind;  /* FT_KIND_… */
+    uint64_t flags;     /* flags in the word that waiting threads cause */
+    uint32_t kind;      /* FT_KIND_… */
+    enum ft_side side;  /* what a contention profile calls it */
     /* Whether a thread has to let go of something before a thread that waits like this can
      * have the lock. Asked under the registry's lock. NULL where others may end the wait. */
     bool (*blocked_by)(void *lock, struct ft_thread *t);
@@ -50,8 +53,11 @@ struct ft_wait_ops {
     bool (*taken)(void *lock);
     const char *what; /* the type, and the side where it has two */
     /* Of a condition: how a notified thread waits, in the queue of the lock. NULL where it is
-     * not moved there, or others may release that lock. */
+     * not moved there. */
     const struct ft_wait_ops *moves_to;
+    /* What is left to do for a task that was given the lock: Acquired, or Failed with an exception
+     * set and the lock given back. NULL: nothing. */
+    int (*settle)(void *lock, struct ft_thread *self);
 };
 
 /* Steps from a lock's object to its word: the head of an object and its weak references. */
@@ -65,6 +71,8 @@ ft_share_object_of(void *word)
 }
 
 enum ft_outcome {
+    FT_UNQUEUED = -3, /* a task only: there is no queue; it may load Go, or has to try again */
+    FT_PENDING = -2,  /* a task only: it is queued, and its bell will ring */
     FT_FAILED = -1,
     FT_TIMED_OUT = 0,
     FT_ACQUIRED = 1,
@@ -75,7 +83,11 @@ enum ft_outcome {
 enum ft_outcome ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
                         int64_t deadline);
 
-/* The same, but signals wait too: it ends with the lock taken. */
+/* The same for a number of permits; the outcome that Go noted is in the waiter. */
+enum ft_outcome ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
+                               int64_t deadline, uint64_t number);
+
+/* As ft_wait, but signals wait too: it ends with the lock taken. */
 void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self);
 
 /* The waiting of a thread that an operation has just queued, with those to be woken in its
@@ -83,9 +95,18 @@ void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct f
 enum ft_outcome ft_wait_queued(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
                                int64_t deadline);
 
+/* The rest of the wait of a task, which ft_wait has answered Pending. It was woken: Acquired, or
+ * Pending once more, or Failed with an exception set. */
+enum ft_outcome ft_task_resume(struct ft_thread *self);
+
+/* Ends such a wait: TimedOut, or Acquired when it has been given the lock before. */
+enum ft_outcome ft_task_withdraw(struct ft_thread *self);
+
 /* Goes on for a thread that was moved into the queue of a lock, until that lock is taken;
- * signals wait. awake: it was woken there and has consumed that. */
-void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake);
+ * signals wait. awake: it was woken there and has consumed that. before: the record of the wait
+ * that the move has ended. */
+void ft_wait_moved(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self, bool awake,
+                   struct ft_record *before);
 
 /* Number of seats of that kind in the slow path of the lock. Includes those that have not been
  * queued yet. */

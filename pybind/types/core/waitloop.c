@@ -1,6 +1,10 @@
 #include "core/waitloop.h"
 
+#include "core/names.h"
 #include "core/spin.h"
+#include "core/task.h"
+#include "core/wait.h"
+#include "platform/clock.h"
 #include "platform/frames.h"
 #include "platform/os.h"
 #include "platform/pyver.h"
@@ -20,7 +24,12 @@ ft_wake(struct ft_waiter *chain)
     while (chain != NULL) {
         struct ft_waiter *waiter = chain;
         chain = waiter->wake_next; /* first: a woken thread may be gone at once */
-        PyThread_release_lock((PyThread_type_lock)waiter->token);
+        if (FT_UNLIKELY(ft_token_of_task(waiter->token))) {
+            ft_task_ring(waiter->token);
+        }
+        else {
+            PyThread_release_lock((PyThread_type_lock)waiter->token);
+        }
     }
 }
 
@@ -58,8 +67,27 @@ ft_announce_end(struct ft_thread *self)
 }
 
 void
+ft_wait_begin(struct ft_waiting *wait)
+{
+    wait->began = ft_ticks();
+    ft_announce(wait);
+}
+
+void
+ft_wait_end(const struct ft_waiting *wait)
+{
+    ft_announce_end(wait->self);
+    uint64_t now = ft_ticks();
+    ft_names_waited(wait->lock, wait->ops->what, now > wait->began ? now - wait->began : 0);
+}
+
+void
 ft_consume_wakeup(struct ft_thread *self)
 {
+    if (FT_UNLIKELY(self->task != NULL)) {
+        ft_task_consume(self->task);
+        return;
+    }
     PyThread_acquire_lock(self->seat->semaphore, WAIT_LOCK);
 }
 

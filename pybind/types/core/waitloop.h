@@ -7,6 +7,7 @@
 #define FT_WAITLOOP_H
 
 #include "core/golib.h"
+#include "core/record.h"
 #include "core/thread.h"
 
 /* A point of CLOCK_MONOTONIC in nanoseconds, or: */
@@ -51,6 +52,8 @@ struct ft_waiting {
      * others get on, and it is no sooner at its turn. */
     bool handed;
     int64_t stuck_after; /* nanoseconds; 0: never */
+    uint64_t number;     /* what the waiter's number is to be: permits */
+    uint64_t began;      /* ft_ticks(): see ft_wait_begin */
     int end;             /* the hooks' own, or: */
 };
 
@@ -71,6 +74,10 @@ void ft_consume_wakeup(struct ft_thread *self);
 /* Tells others what this thread waits for, and when it does no more. */
 void ft_announce(const struct ft_waiting *wait);
 void ft_announce_end(struct ft_thread *self);
+
+/* The same at the two ends of a whole wait, which is counted for its lock then. */
+void ft_wait_begin(struct ft_waiting *wait);
+void ft_wait_end(const struct ft_waiting *wait);
 
 /* Makes the waiter new after a wait. */
 void ft_forget(struct ft_waiter *waiter);

@@ -44,7 +44,7 @@ static void
 write_dump(int fd)
 {
     struct ft_dump dump;
-    char *text = ft_dump_take(&dump) ? ft_dump_text(&dump) : NULL;
+    char *text = ft_dump_take(&dump, true) ? ft_dump_text(&dump) : NULL;
     write_all(fd, text == NULL ? "ft_utils: no memory for a dump\n" : text);
     free(text);
     ft_dump_free(&dump);

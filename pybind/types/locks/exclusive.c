@@ -110,6 +110,7 @@ ft_exclusive_unlock_slow(struct ft_interval_lock *lock, struct ft_thread *self)
         }
         else if (judge(flags, self)) {
             ft_release_slow(go->ft_interval_release, lock, self);
+            ft_record_charge(lock, FT_SIDE_EXCLUSIVE, self, FT_RECORD_OUTSIDE);
             return;
         }
         if (ft_cas(&lock->word, s, flags)) {
@@ -137,6 +138,7 @@ ft_exclusive_unlock_any_slow(struct ft_interval_lock *lock)
             struct ft_waiter *waiter = &self->seat->waiter;
             if (go->ft_lock_release(lock, waiter, s >> FT_OWNER_SHIFT)) {
                 ft_wake(waiter->chain);
+                ft_record_charge(lock, FT_SIDE_EXCLUSIVE, self, FT_RECORD_OUTSIDE);
                 return true;
             }
             continue;
@@ -163,7 +165,9 @@ ft_exclusive_yield(struct ft_interval_lock *lock, struct ft_thread *self)
             }
         }
         else if (go->ft_lock_yield(lock, waiter, owner)) {
-            return waiter->chain;
+            struct ft_waiter *chain = waiter->chain;
+            ft_record_charge(lock, FT_SIDE_EXCLUSIVE, self, FT_RECORD_QUEUED);
+            return chain;
         }
     }
 }

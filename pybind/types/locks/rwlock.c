@@ -106,6 +106,7 @@ static const struct ft_wait_ops write_ops = {
     .blocked_by = holds,
     .holds = holds,
     .taken = taken,
+    .side = FT_SIDE_WRITE,
     .what = "ReaderWriterLock (write)",
 };
 
@@ -163,6 +164,7 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
             return 1;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
@@ -225,8 +227,11 @@ read_blocked_by(void *lock, struct ft_thread *t)
            || (atomic_load(&t->seat->waiting_for) == lock && t->seat->waiting_ops == &write_ops && t->seat->untimed);
 }
 
+static int settle_read(void *lock, struct ft_thread *self);
+
 static const struct ft_wait_ops read_ops = {
     .try = read_try,
+    .settle = settle_read,
     .fallback_try = read_try,
     .owned = writes,
     .take_back = take_back_read,
@@ -238,6 +243,7 @@ static const struct ft_wait_ops read_ops = {
     .blocked_by = read_blocked_by,
     .holds = holds,
     .taken = taken,
+    .side = FT_SIDE_READ,
     .what = "ReaderWriterLock (read)",
 };
 
@@ -251,12 +257,27 @@ uncount(struct ft_rw *lock, struct ft_thread *self)
         if (s >> FT_OWNER_SHIFT == 1 && !plain(s & FT_RW_QUEUE_FLAGS)
             && (go = ft_golib()) != NULL) {
             ft_release_slow(go->ft_rw_release_read, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_READ, self, FT_RECORD_OUTSIDE);
             return;
         }
         if (ft_cas(&lock->lock.word, s, s - FT_RW_ONE_READER)) {
             return;
         }
     }
+}
+
+/* The word counts this reader. A signal handler that ran meanwhile has left the slots as it found
+ * them, or this thread reads by now what it did not: look again. */
+static int
+settle_read(void *lock, struct ft_thread *self)
+{
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
+        uncount(OF(lock), self);
+        return FT_FAILED;
+    }
+    ft_read_counted(lock, slot);
+    return FT_ACQUIRED;
 }
 
 static FT_SLOW int
@@ -270,17 +291,7 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
                       "read lock");
     }
     int outcome = ft_wait(&read_ops, &lock->lock, self, deadline);
-    if (outcome == FT_ACQUIRED) {
-        /* The word counts us. A signal handler that ran meanwhile has left the slots as
-         * it found them, or this thread reads by now what it did not: look again. */
-        struct ft_slot slot = ft_read_room(self);
-        if (slot.line == NULL) {
-            uncount(lock, self);
-            return -1;
-        }
-        ft_read_counted(&lock->lock, slot);
-    }
-    return outcome;
+    return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
 /* The first slot of a thread that reads nothing is empty: there is nothing to search. */
@@ -387,6 +398,7 @@ ft_rw_downgrade(struct ft_rw *lock)
         const struct ft_golib *go = ft_golib();
         if (s != mine && go != NULL) {
             ft_release_slow(go->ft_rw_downgrade, &lock->lock, self);
+            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
             break;
         }
         if (ft_cas(&lock->lock.word, s, (s & FT_RW_QUEUE_FLAGS) | FT_RW_ONE_READER)) {

@@ -98,11 +98,18 @@ parse_acquire(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_
 {
     static const char *const names[] = {"blocking", "timeout"};
     PyObject *found[2] = {NULL, NULL};
+    return ft_gather("acquire", names, 2, args, nargs, kwnames, found) < 0
+               ? -1
+               : ft_parse_deadline(found[0], found[1], deadline);
+}
+
+int
+ft_parse_deadline(PyObject *is_blocking, PyObject *seconds, int64_t *deadline)
+{
     int blocking = 1;
     int64_t timeout = -1000000000;
-    if (ft_gather("acquire", names, 2, args, nargs, kwnames, found) < 0
-        || (found[0] != NULL && (blocking = PyObject_IsTrue(found[0])) < 0)
-        || (found[1] != NULL && parse_seconds(found[1], &timeout) < 0)) {
+    if ((is_blocking != NULL && (blocking = PyObject_IsTrue(is_blocking)) < 0)
+        || (seconds != NULL && parse_seconds(seconds, &timeout) < 0)) {
         return -1;
     }
     bool forever = timeout == -1000000000;
@@ -205,6 +212,23 @@ ft_judge_timeout(PyObject *timeout, int64_t *ns)
         return positive;
     }
     return parse_seconds(timeout, ns) < 0 ? -1 : check_longest(*ns);
+}
+
+int
+ft_parse_limit(PyObject *timeout, int64_t *ns)
+{
+    if (!PyFloat_Check(timeout) && !PyIndex_Check(timeout)) {
+        PyErr_Format(PyExc_TypeError, "timeout must be a number of seconds, not %T", timeout);
+        return -1;
+    }
+    if (parse_seconds(timeout, ns) < 0) {
+        return -1;
+    }
+    if (*ns < 0) {
+        PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
+        return -1;
+    }
+    return check_longest(*ns);
 }
 
 int

@@ -27,6 +27,10 @@ ft_enter(PyObject *op, ft_take_fn *take)
     return FT_LIKELY(take(op, FT_FOREVER) > 0) ? Py_NewRef(op) : NULL;
 }
 
+/* The deadline of an acquire with blocking and timeout as given, NULL where they are not. 0, or
+ * -1 with the exception set that threading.Lock would raise. */
+int ft_parse_deadline(PyObject *is_blocking, PyObject *seconds, int64_t *deadline);
+
 /* Puts arguments given by position and by name into found, which starts as NULLs. -1 with
  * TypeError set when they do not fit. */
 int ft_gather(const char *method, const char *const *names, int n, PyObject *const *args,
@@ -62,6 +66,10 @@ int ft_countdown(PyObject *n, uint64_t *steps);
  * exception set that threading would raise. Nobody judges the timeout of a call that does
  * not have to wait. */
 int ft_judge_timeout(PyObject *timeout, int64_t *ns);
+
+/* A time-out that has to be given, into nanoseconds: -1 with TypeError set when it is no number,
+ * with ValueError when it is negative or NaN, with OverflowError when it is too large. */
+int ft_parse_limit(PyObject *timeout, int64_t *ns);
 
 /* What threading does before that where several waits make up one call: it computes the
  * time of their end. -1 with an exception set when it cannot; NaN is refused too, with

@@ -2,6 +2,7 @@
 #include "objects/barrier.h"
 
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/patchable.h"
 #include "objects/types.h"
 
@@ -113,15 +114,16 @@ parse_parties(PyObject *given, uint64_t *parties)
 static int
 barrier_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"parties", "action", "timeout", NULL};
-    PyObject *given, *action = Py_None, *timeout = Py_None;
+    static char *names[] = {"parties", "action", "timeout", "name", NULL};
+    PyObject *given, *action = Py_None, *timeout = Py_None, *name = NULL;
+    struct ft_known *made;
     uint64_t parties;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Barrier", names, &given, &action, &timeout)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$O:Barrier", names, &given, &action, &timeout, &name)
         || parse_parties(given, &parties) < 0) {
         return -1;
     }
     int called = PyObject_IsTrue(action); /* threading asks at each round; the answer does not change */
-    if (called < 0) {
+    if (called < 0 || ft_name_make(name, &made) < 0) {
         return -1;
     }
     bool late;
@@ -134,9 +136,11 @@ barrier_init(PyObject *op, PyObject *args, PyObject *kwargs)
     }
     Py_END_CRITICAL_SECTION();
     if (late) {
+        ft_name_drop(made);
         PyErr_SetString(PyExc_RuntimeError, "this Barrier is made already; make another one");
         return -1;
     }
+    ft_name_begin(op, made);
     return 0;
 }
 
@@ -166,19 +170,20 @@ barrier_dealloc(PyObject *op)
     Py_TRASHCAN_BEGIN(op, barrier_dealloc) /* an action may be the wait() of another, and so on */
     ft_patchable_abandon(op, &SELF(op)->dict);
     barrier_clear(op);
-    ft_object_free(op);
+    ft_lock_free(op);
     Py_TRASHCAN_END
 }
 
 /* ---- the type ---- */
 
 PyDoc_STRVAR(barrier_doc,
-"Barrier(parties, action=None, timeout=None)\n--\n\n"
+"Barrier(parties, action=None, timeout=None, *, name=None)\n--\n\n"
 "A meeting point for a fixed number of threads: threading.Barrier.\n"
 "\n"
 "parties is a whole number and at least 1 (TypeError, ValueError). action is called by the\n"
 "last party of each round, before the others go on. timeout, in seconds, is the default\n"
-"of wait(). What the parties did before they arrived is seen by all after it.");
+"of wait(). What the parties did before they arrived is seen by all after it. name is\n"
+"what reports call it: a str or None (TypeError).");
 
 static PyMethodDef methods[] = {
     FT_KEYWORDS("wait", ft_barrier_wait, "timeout=None",
@@ -205,6 +210,7 @@ static PyGetSetDef getset[] = {
     FT_GETTER("_state", barrier_get_state, "-2 when the barrier is broken, else 0."),
     FT_GETTER("_action", barrier_get_action, "What the last party of a round calls, or None."),
     FT_GETTER("_timeout", barrier_get_timeout, "The timeout of wait() in seconds, or None."),
+    FT_NAME_GETSET,
     FT_DICT_GETSET,
     {0},
 };

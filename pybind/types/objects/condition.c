@@ -3,8 +3,9 @@
 
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/patchable.h"
-#include "objects/types.h"
+#include "objects/within.h"
 
 FT_ASSERT_WORD(Condition, condition.word);
 
@@ -122,7 +123,7 @@ condition_enter(PyObject *op, PyObject *Py_UNUSED(unused))
     case RLOCK:
         return ft_rlock_take(self->lock, FT_FOREVER) > 0 ? Py_True : NULL;
     default:
-        return ft_condlock_call(self, "__enter__", NULL, 0, NULL);
+        return ft_condlock_call(self, FT_ENTER_METHOD, NULL, 0, NULL);
     }
 }
 
@@ -136,7 +137,7 @@ condition_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     case RLOCK:
         return ft_none(ft_rlock_give(self->lock));
     default:
-        return ft_condlock_call(self, "__exit__", args, nargs, NULL);
+        return ft_condlock_call(self, FT_EXIT_METHOD, args, nargs, NULL);
     }
 }
 
@@ -145,7 +146,7 @@ condition_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), "acquire", args, nargs, kwnames);
+    return plain ? condition_enter(op, NULL) : ft_condlock_call(SELF(op), FT_ACQUIRE_METHOD, args, nargs, kwnames);
 }
 
 static PyObject *
@@ -153,13 +154,15 @@ condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 {
     enum kind kind = SELF(op)->kind;
     bool plain = (kind == LOCK || kind == RLOCK) && nargs == 0 && kwnames == NULL;
-    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), "release", args, nargs, kwnames);
+    return plain ? condition_exit(op, NULL, 0) : ft_condlock_call(SELF(op), FT_RELEASE_METHOD, args, nargs, kwnames);
 }
+
+FT_WITHIN_METHOD(condition_within, ft_condlock_take_within, ft_condlock_exit_within)
 
 static PyObject *
 condition_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return ft_condlock_call(SELF(op), "locked", NULL, 0, NULL);
+    return ft_condlock_call(SELF(op), FT_LOCKED_METHOD, NULL, 0, NULL);
 }
 
 static PyObject *
@@ -186,7 +189,7 @@ static PyObject *
 condition_reinit(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     atomic_store(&SELF(op)->condition.word, 0);
-    return ft_condlock_call(SELF(op), "_at_fork_reinit", NULL, 0, NULL);
+    return ft_condlock_call(SELF(op), FT_AT_FORK_REINIT_METHOD, NULL, 0, NULL);
 }
 
 static PyObject *
@@ -213,7 +216,12 @@ condition_repr(PyObject *op)
     if (self->lock == NULL) {
         return PyUnicode_FromFormat("<%s without a lock at %p>", ft_type_name(op), op);
     }
-    return PyUnicode_FromFormat("<%s(%S, %lld)>", ft_type_name(op), self->lock, ft_condition_waiting(op));
+    PyObject *named = ft_named(op, ft_type_name(op), "");
+    PyObject *text = named == NULL ? NULL
+                                   : PyUnicode_FromFormat("<%U(%S, %lld)>", named, self->lock,
+                                                          ft_condition_waiting(op));
+    Py_XDECREF(named);
+    return text;
 }
 
 /* ---- making ---- */
@@ -242,30 +250,45 @@ is_lock(PyObject *lock)
     return suits > 0;
 }
 
+/* The RLock of a Condition that was given none. It has the same name: threads that were
+ * notified wait for it. */
+static PyObject *
+own_lock(const struct ft_module_state *state, PyObject *name)
+{
+    PyObject *lock = PyObject_CallNoArgs((PyObject *)state->rlock);
+    if (lock != NULL && ft_name_init(lock, name) < 0) {
+        Py_CLEAR(lock);
+    }
+    return lock;
+}
+
 static int
 condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"lock", NULL};
-    PyObject *lock = Py_None, *none = NULL;
+    static char *names[] = {"lock", "name", NULL};
+    PyObject *lock = Py_None, *name = NULL, *none = NULL;
+    struct ft_known *made;
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
-    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Condition", names, &lock)) {
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:Condition", names, &lock, &name)) {
         return -1;
     }
-    if (lock == Py_None) {
-        lock = PyObject_CallNoArgs((PyObject *)state->rlock);
-    }
-    else {
-        lock = is_lock(lock) ? Py_NewRef(lock) : NULL;
-    }
+    lock = lock == Py_None ? own_lock(state, name) : is_lock(lock) ? Py_NewRef(lock)
+                                                                   : NULL;
     if (lock == NULL) {
+        return -1;
+    }
+    if (ft_name_make(name, &made) < 0) {
+        Py_DECREF(lock);
         return -1;
     }
     /* Two threads may call this at the same time. */
     if (!atomic_compare_exchange_strong(&SELF(op)->lock, &none, lock)) {
         Py_DECREF(lock);
+        ft_name_drop(made);
         PyErr_SetString(PyExc_RuntimeError, "this Condition has its lock already; make another one");
         return -1;
     }
+    ft_name_begin(op, made);
     SELF(op)->kind = kind_of(lock, state);
     return 0;
 }
@@ -295,7 +318,7 @@ condition_dealloc(PyObject *op)
     Py_TRASHCAN_BEGIN(op, condition_dealloc)
     ft_patchable_abandon(op, &SELF(op)->dict);
     condition_clear(op);
-    ft_object_free(op);
+    ft_lock_free(op);
     Py_TRASHCAN_END
 }
 
@@ -308,12 +331,13 @@ ft_condition_unpatched(PyObject *op)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(condition_doc,
-"Condition(lock=None)\n--\n\n"
+"Condition(lock=None, *, name=None)\n--\n\n"
 "A lock with waiting for a change of what it guards: threading.Condition.\n"
 "\n"
 "lock is anything with acquire and release (AttributeError otherwise); None makes an\n"
 "RLock. With a Lock, RLock or IntervalLock of this package a notified thread sleeps on\n"
-"until the lock is its own: notify_all() wakes no crowd.");
+"until the lock is its own: notify_all() wakes no crowd. name is what reports call the\n"
+"condition, and the RLock that it makes: a str or None (TypeError).");
 
 static PyMethodDef methods[] = {
     FT_KEYWORDS("acquire", condition_acquire, "*args, **kwargs", "Call the acquire method of the lock."),
@@ -343,6 +367,7 @@ static PyMethodDef methods[] = {
               "The old name of notify_all(); DeprecationWarning, RuntimeError as there."),
     FT_NOARGS("__enter__", condition_enter, "Enter the lock, and return what that gives."),
     FT_EXIT(condition_exit, "Exit the lock."),
+    FT_WITHIN(condition_within),
     FT_IS_OWNED(condition_is_owned, "the lock"),
     FT_NOARGS("_release_save", condition_release_save,
               "Release the lock entirely, for a Condition whose lock this is."),
@@ -356,6 +381,7 @@ static PyGetSetDef getset[] = {
     FT_GETTER("_lock", condition_get_lock, "The lock."),
     FT_GETTER("_waiters", condition_get_waiters,
               "The threads that wait, to be counted and looked at: a sequence of threading.get_ident()."),
+    FT_NAME_GETSET,
     FT_DICT_GETSET,
     {0},
 };

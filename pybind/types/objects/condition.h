@@ -10,6 +10,7 @@
 
 #include "core/wait.h"
 #include "objects/lockobj.h"
+#include "objects/types.h"
 
 /* What the lock is. Subclasses may override methods, so they are Foreign. */
 enum kind {
@@ -51,15 +52,21 @@ PyObject *ft_condition_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t 
 
 /* ---- condlock.c ---- */
 
-/* What a wait has to put back: an RLock's depth, or what a foreign _release_save gave. */
+/* What a wait has to put back: an RLock's depth, or the method of a foreign lock that takes it
+ * and what that is called with, if anything. */
 struct saved {
     unsigned long depth;
-    PyObject *state;
+    PyObject *state, *restore;
 };
 
 /* Calls a method of the lock, whatever the lock is. RuntimeError when there is none. */
-PyObject *ft_condlock_call(Condition *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+PyObject *ft_condlock_call(Condition *self, enum ft_method name, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *kwnames);
+
+/* The with statement with a time-out: takes the lock, whatever it is, 1 or 0 when it could not
+ * be had in time, and leaves it. -1 or NULL with an exception set. */
+int ft_condlock_take_within(PyObject *condition, int64_t deadline);
+PyObject *ft_condlock_exit_within(PyObject *condition, PyObject *const *args, Py_ssize_t nargs);
 
 /* Releases the lock by its methods, entirely, and takes it as it was before. NULL with an
  * exception set. */

@@ -1,6 +1,7 @@
 /* The lock of a Condition, whatever it is. */
 #include "objects/condition.h"
 #include "objects/exclusives.h"
+#include "platform/os.h"
 
 /* ---- any lock, by its methods ---- */
 
@@ -11,23 +12,54 @@ lock_of(Condition *self)
     return lock != NULL ? lock : ft_refuse_unmade((PyObject *)self);
 }
 
+/* As many arguments as fit here are passed without making a bound method: a release needs no
+ * memory then. */
+#define FEW_ARGUMENTS 4
+
+static PyObject *
+call_with_few(PyObject *lock, PyObject *name, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *all[FEW_ARGUMENTS] = {lock};
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        all[i + 1] = args[i];
+    }
+    return PyObject_VectorcallMethod(name, all, (size_t)nargs + 1, NULL);
+}
+
 PyObject *
-ft_condlock_call(Condition *self, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+ft_condlock_call(Condition *self, enum ft_method which, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *lock = lock_of(self);
-    PyObject *method = lock == NULL ? NULL : PyObject_GetAttrString(lock, name);
+    PyObject *name = lock == NULL ? NULL : ft_method_name((PyObject *)self, which);
+    if (name == NULL) {
+        return NULL;
+    }
+    if (nargs < FEW_ARGUMENTS && kwnames == NULL) {
+        return call_with_few(lock, name, args, nargs);
+    }
+    PyObject *method = PyObject_GetAttr(lock, name);
     PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
     Py_XDECREF(method);
     return result;
 }
 
+/* 1 with the method, 0 without, -1 with an exception set. */
+static int
+find_optional(Condition *self, enum ft_method which, PyObject **method)
+{
+    PyObject *lock = lock_of(self);
+    PyObject *name = lock == NULL ? NULL : ft_method_name((PyObject *)self, which);
+    *method = NULL;
+    return name == NULL ? -1 : PyObject_GetOptionalAttr(lock, name, method);
+}
+
 /* Calls a method that may be missing. 1 with the result, 0 without the method, -1 with an
  * exception set. */
 static int
-call_optional(Condition *self, const char *name, PyObject *arg, PyObject **result)
+call_optional(Condition *self, enum ft_method which, PyObject *arg, PyObject **result)
 {
-    PyObject *method = NULL, *lock = lock_of(self);
-    int found = lock == NULL ? -1 : PyObject_GetOptionalAttrString(lock, name, &method);
+    PyObject *method;
+    int found = find_optional(self, which, &method);
     if (found <= 0) {
         return found;
     }
@@ -40,9 +72,9 @@ PyObject *
 ft_condlock_save(Condition *self)
 {
     PyObject *state;
-    int found = call_optional(self, "_release_save", NULL, &state);
+    int found = call_optional(self, FT_RELEASE_SAVE_METHOD, NULL, &state);
     if (found == 0) {
-        return ft_none(ft_drop(ft_condlock_call(self, "release", NULL, 0, NULL)));
+        return ft_none(ft_drop(ft_condlock_call(self, FT_RELEASE_METHOD, NULL, 0, NULL)));
     }
     return found > 0 ? state : NULL;
 }
@@ -51,9 +83,9 @@ PyObject *
 ft_condlock_restore(Condition *self, PyObject *state)
 {
     PyObject *result;
-    int found = call_optional(self, "_acquire_restore", state, &result);
+    int found = call_optional(self, FT_ACQUIRE_RESTORE_METHOD, state, &result);
     if (found == 0) {
-        return ft_none(ft_drop(ft_condlock_call(self, "acquire", NULL, 0, NULL)));
+        return ft_none(ft_drop(ft_condlock_call(self, FT_ACQUIRE_METHOD, NULL, 0, NULL)));
     }
     return found > 0 ? result : NULL;
 }
@@ -63,9 +95,9 @@ static int
 foreign_is_owned(Condition *self)
 {
     PyObject *result, *no = Py_False;
-    int found = call_optional(self, "_is_owned", NULL, &result);
+    int found = call_optional(self, FT_IS_OWNED_METHOD, NULL, &result);
     if (found == 0) {
-        result = ft_condlock_call(self, "acquire", &no, 1, NULL);
+        result = ft_condlock_call(self, FT_ACQUIRE_METHOD, &no, 1, NULL);
     }
     if (found < 0 || result == NULL) {
         return -1;
@@ -75,7 +107,24 @@ foreign_is_owned(Condition *self)
     if (found > 0 || truth < 0) {
         return truth;
     }
-    return truth && ft_drop(ft_condlock_call(self, "release", NULL, 0, NULL)) < 0 ? -1 : !truth;
+    return truth && ft_drop(ft_condlock_call(self, FT_RELEASE_METHOD, NULL, 0, NULL)) < 0 ? -1 : !truth;
+}
+
+/* The method that takes the lock back is found before the lock is released: a wait has to come
+ * back with it. 1 when it takes what _release_save gave, 0 when it takes nothing, -1 with an
+ * exception set. */
+static int
+find_restore(Condition *self, PyObject **restore)
+{
+    int found = find_optional(self, FT_ACQUIRE_RESTORE_METHOD, restore);
+    if (found != 0) {
+        return found;
+    }
+    found = find_optional(self, FT_ACQUIRE_METHOD, restore);
+    if (found == 0) {
+        PyErr_SetString(PyExc_AttributeError, "the lock of this Condition has no acquire() any more");
+    }
+    return found > 0 ? 0 : -1;
 }
 
 /* The thread is queued by now, and these methods may wait for anything. */
@@ -85,16 +134,25 @@ foreign_release(Condition *self, struct ft_thread *thread, struct saved *saved)
     if (ft_seat_push(thread) < 0) {
         return -1;
     }
-    saved->state = ft_condlock_save(self);
+    int takes_state = find_restore(self, &saved->restore);
+    saved->state = takes_state < 0 ? NULL : ft_condlock_save(self);
     ft_seat_pop(thread);
-    return saved->state == NULL ? -1 : 0;
+    if (saved->state == NULL) {
+        Py_CLEAR(saved->restore);
+        return -1;
+    }
+    if (takes_state == 0) {
+        Py_CLEAR(saved->state);
+    }
+    return 0;
 }
 
 static int
-foreign_retake(Condition *self, struct saved *saved)
+foreign_retake(struct saved *saved)
 {
     PyObject *raised = PyErr_GetRaisedException();
-    PyObject *result = ft_condlock_restore(self, saved->state);
+    PyObject *result = PyObject_Vectorcall(saved->restore, &saved->state, saved->state != NULL, NULL);
+    Py_CLEAR(saved->restore);
     Py_CLEAR(saved->state);
     if (result == NULL) {
         Py_XDECREF(raised);
@@ -164,11 +222,62 @@ int
 ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *saved)
 {
     if (self->kind == FOREIGN) {
-        return foreign_retake(self, saved);
+        return foreign_retake(saved);
     }
     struct ft_interval_lock *lock = ft_word_of(self->lock);
     if (!ft_exclusive_lock_fast(lock, thread)) {
         ft_wait_uninterruptibly(ft_condlock_ops(self), lock, thread);
     }
     return 0;
+}
+
+/* ---- the with statement with a time-out ---- */
+
+/* A lock that is not ours is asked for what is left of the time. */
+static int
+foreign_take_within(Condition *self, int64_t deadline)
+{
+    int64_t left = deadline == FT_NO_WAIT ? 0 : deadline - ft_os_now();
+    PyObject *seconds = PyFloat_FromDouble(left > 0 ? (double)left / 1e9 : 0.0);
+    PyObject *names = seconds == NULL ? NULL : Py_BuildValue("(s)", "timeout");
+    PyObject *result = names == NULL ? NULL : ft_condlock_call(self, FT_ACQUIRE_METHOD, &seconds, 0, names);
+    int truth = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    Py_XDECREF(names);
+    Py_XDECREF(seconds);
+    return truth;
+}
+
+int
+ft_condlock_take_within(PyObject *condition, int64_t deadline)
+{
+    Condition *self = (Condition *)condition;
+    switch (self->kind) {
+    case LOCK:
+        return ft_lock_take(self->lock, deadline);
+    case RLOCK:
+        return ft_rlock_take(self->lock, deadline);
+    case INTERVAL:
+        return ft_interval_take(self->lock, deadline);
+    case FOREIGN:
+        break;
+    }
+    return foreign_take_within(self, deadline);
+}
+
+PyObject *
+ft_condlock_exit_within(PyObject *condition, PyObject *const *args, Py_ssize_t nargs)
+{
+    Condition *self = (Condition *)condition;
+    switch (self->kind) {
+    case LOCK:
+        return ft_none(ft_lock_give(self->lock));
+    case RLOCK:
+        return ft_none(ft_rlock_give(self->lock));
+    case INTERVAL: /* it knows what a broken-off cede() means */
+        return ft_condlock_call(self, FT_EXIT_METHOD, args, nargs, NULL);
+    case FOREIGN:
+        break;
+    }
+    return ft_none(ft_drop(ft_condlock_call(self, FT_RELEASE_METHOD, NULL, 0, NULL)));
 }

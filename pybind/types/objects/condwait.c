@@ -13,13 +13,14 @@
         .kind = FT_KIND_EXCLUSIVE,    \
         .flags = FT_CONDITION_PARKED, \
         .stays = true,                \
+        .side = FT_SIDE_WAIT,         \
         .what = "Condition",          \
         .moves_to = (moves_to_),      \
     }
 
 static const struct ft_wait_ops ops_with[] = {
     [FOREIGN] = OPS(NULL),
-    [LOCK] = OPS(NULL),
+    [LOCK] = OPS(&ft_anybodys_ops),
     [RLOCK] = OPS(&ft_rlock_ops),
     [INTERVAL] = OPS(&ft_exclusive_ops),
 };
@@ -136,13 +137,17 @@ unqueue(Condition *self, struct ft_thread *thread)
     }
 }
 
-/* The caller holds the lock, and does not hold it any more afterwards, unless failed is -1. */
+/* The caller holds the lock, and does not hold it any more afterwards, unless failed is -1. The
+ * record goes on. */
 static enum end
-wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed)
+wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed,
+              struct ft_record *record)
 {
     const struct ft_golib *go = ft_golib_load();
+    ft_record_begin(record, &ops_with[self->kind], &self->condition, thread, FT_RECORD_OUTSIDE);
     uint64_t before = atomic_load(&self->notified);
-    /* Python code may have run since the last look: a comparison of the timeout, a warning. */
+    /* Python code may have run since the last look: a comparison of the timeout, a warning, what
+     * tells the name of a thread. */
     *failed = self->kind == FOREIGN ? 0 : ft_condlock_check_owned(self, thread, "wait");
     if (*failed < 0) {
         return RAISED;
@@ -160,21 +165,23 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
         .handed = true,
         .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
     };
-    ft_announce(&wait);
+    ft_wait_begin(&wait);
     struct ft_waiter *chain;
-    enum end ended = RAISED;
+    enum end ended;
     *failed = ft_condlock_release(self, thread, saved, &chain);
     if (*failed < 0) {
         unqueue(self, thread);
         ft_forget(&thread->seat->waiter);
+        ft_announce_end(thread);
+        return RAISED;
     }
-    else if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
+    if (ft_golib() != NULL) { /* the lock's methods may have forked, and this be the child */
         ended = sleep_in_queue(&wait, chain);
     }
     else {
         ended = look_for_notification(self, thread, before, deadline);
     }
-    ft_announce_end(thread);
+    ft_wait_end(&wait);
     return ended;
 }
 
@@ -182,21 +189,24 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 static int
 wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
 {
-    struct saved saved = {0, NULL};
+    struct saved saved = {0, NULL, NULL};
     int failed = 0;
+    struct ft_record record;
     if (ft_self_prepare_wait(thread) < 0) {
         return -1;
     }
-    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed);
+    enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed, &record);
     if (failed < 0) {
+        ft_record_cancel(&record, thread);
         return -1; /* the lock could not be released: it is as it was */
     }
     if (ended == MOVED || ended == COMING) {
         PyObject *raised = PyErr_GetRaisedException();
-        ft_wait_moved(ft_condlock_ops(self), ft_word_of(self->lock), thread, ended == COMING);
+        ft_wait_moved(ft_condlock_ops(self), ft_word_of(self->lock), thread, ended == COMING, &record);
         PyErr_SetRaisedException(raised);
     }
     else {
+        ft_record_end(&record, thread);
         ft_forget(&thread->seat->waiter);
         if (ft_condlock_retake(self, thread, &saved) < 0) {
             return -1;

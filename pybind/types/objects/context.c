@@ -6,7 +6,9 @@
  * threads have the lock is the lock's business. */
 #include "objects/args.h"
 #include "objects/rwtype.h"
+#include "objects/takes.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 typedef struct {
     FT_OBJECT_HEAD
@@ -29,6 +31,13 @@ refuse_unmade(PyObject *op)
                  "with a ReaderWriterLock",
                  ft_type_name(op));
     return -1;
+}
+
+PyObject *
+ft_context_lock(PyObject *op)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    return lock != NULL || refuse_unmade(op) == 0 ? (PyObject *)lock : NULL;
 }
 
 /* ---- making ---- */
@@ -143,6 +152,8 @@ read_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(n
     return ft_none(give_read(op));
 }
 
+FT_WITHIN_METHOD(read_within, take_read, read_exit)
+
 static PyObject *
 read_restore(PyObject *op, PyObject *Py_UNUSED(state))
 {
@@ -207,6 +218,8 @@ write_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(
 {
     return ft_none(give_write(op));
 }
+
+FT_WITHIN_METHOD(write_within, take_write, write_exit)
 
 static PyObject *
 write_restore(PyObject *op, PyObject *Py_UNUSED(state))
@@ -278,6 +291,7 @@ static PyMethodDef read_methods[] = {
     FT_LOCKED(read_locked, "some thread reads"),
     FT_NOARGS("__enter__", read_enter, ENTER_TEXT),
     FT_EXIT(read_exit, "Release."),
+    FT_WITHIN(read_within),
     FT_IS_OWNED(read_is_owned, "this side of the lock"),
     FT_NOARGS("_release_save", read_release, SAVE_TEXT),
     FT_ONE_ARG("_acquire_restore", read_restore, "state", RESTORE_TEXT),
@@ -290,6 +304,7 @@ static PyMethodDef write_methods[] = {
     FT_LOCKED(write_locked, "a writer holds the lock"),
     FT_NOARGS("__enter__", write_enter, ENTER_TEXT),
     FT_EXIT(write_exit, "Release."),
+    FT_WITHIN(write_within),
     FT_IS_OWNED(write_is_owned, "this side of the lock"),
     FT_NOARGS("_release_save", write_release, SAVE_TEXT),
     FT_ONE_ARG("_acquire_restore", write_restore, "state", RESTORE_TEXT),

@@ -12,7 +12,7 @@ static PyObject *
 dump_text(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
     struct ft_dump dump;
-    if (!ft_dump_take(&dump)) {
+    if (!ft_dump_take(&dump, true)) {
         return PyErr_NoMemory();
     }
     char *text = ft_dump_text(&dump);
@@ -32,7 +32,7 @@ holders_of(const struct ft_dump *dump, const void *lock)
         if (h->lock != lock) {
             continue;
         }
-        PyObject *item = Py_BuildValue("(kO)", h->ident, h->waits ? Py_True : Py_False);
+        PyObject *item = Py_BuildValue("(kOO)", h->ident, h->waits ? Py_True : Py_False, h->alone ? Py_True : Py_False);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -42,18 +42,23 @@ holders_of(const struct ft_dump *dump, const void *lock)
 }
 
 static PyObject *
-dump_facts(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+dump_facts(PyObject *Py_UNUSED(m), PyObject *stacks)
 {
     struct ft_dump dump;
-    if (!ft_dump_take(&dump)) {
+    int wanted = PyObject_IsTrue(stacks);
+    if (wanted < 0) {
+        return NULL;
+    }
+    if (!ft_dump_take(&dump, wanted != 0)) {
         return PyErr_NoMemory();
     }
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < dump.n; i++) {
         const struct ft_dumped *w = &dump.waiters[i];
         PyObject *item =
-            Py_BuildValue("(KskidsN)", (unsigned long long)(uintptr_t)w->lock, w->what, w->ident, w->native,
-                          (double)w->waited / 1e9, w->stack, holders_of(&dump, w->lock));
+            Py_BuildValue("(KszkidsN)", (unsigned long long)(uintptr_t)w->lock, w->what,
+                          w->named ? w->name : NULL, w->ident, w->native, (double)w->waited / 1e9, w->stack,
+                          holders_of(&dump, w->lock));
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -113,10 +118,11 @@ PyMethodDef ft_dump_functions[] = {
      PyDoc_STR("get_deadlocks($module, /)\n--\n\nReturn (action, after) of set_deadlocks.")},
     {"dump_text", dump_text, METH_NOARGS,
      PyDoc_STR("dump_text($module, /)\n--\n\nReturn who waits for what, as the signal writes it.")},
-    {"dump_facts", dump_facts, METH_NOARGS,
-     PyDoc_STR("dump_facts($module, /)\n--\n\n"
-               "Return a list of (word, what, ident, native id, seconds, stack, [(holder's ident,\n"
-               "whether it waits itself)]), lock by lock, those who came first before the others.")},
+    {"dump_facts", dump_facts, METH_O,
+     PyDoc_STR("dump_facts($module, stacks, /)\n--\n\n"
+               "Return a list of (word, what, name, ident, native id, seconds, stack, [(holder's ident,\n"
+               "whether it waits itself, whether it has the lock alone)]), lock by lock, those who came\n"
+               "first before the others. The stack is empty where it is not wanted.")},
     {"dump_register", dump_register, METH_VARARGS,
      PyDoc_STR("dump_register($module, signum, fd, /)\n--\n\nWrite a dump to fd when the signal comes.")},
     {"dump_unregister", dump_unregister, METH_O,

@@ -7,7 +7,9 @@
 #include "objects/args.h"
 #include "objects/condition.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/patchable.h"
+#include "objects/takes.h"
 #include "objects/types.h"
 
 typedef struct {
@@ -43,6 +45,7 @@ static const struct ft_wait_ops ops = {
     .spins = true,
     .handed = true,
     .stays = true,
+    .side = FT_SIDE_WAIT,
     .what = "Event",
 };
 
@@ -96,6 +99,12 @@ static inline PyObject *
 await_flag(Event *self, PyObject *timeout)
 {
     return FT_LIKELY(is_set(self)) ? Py_True : ft_bool(ft_wait_with(&ops, &self->event, timeout));
+}
+
+int
+ft_event_await(PyObject *op)
+{
+    return is_set(SELF(op)) ? FT_ACQUIRED : ft_wait_with(&ops, &SELF(op)->event, NULL);
 }
 
 /* ---- the flag under _cond ---- */
@@ -269,8 +278,8 @@ event_repr(PyObject *op)
 static int
 event_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Event", names)) {
+    PyObject *name;
+    if (ft_name_alone(args, kwargs, "|$O:Event", &name) < 0 || ft_name_init(op, name) < 0) {
         return -1;
     }
     lower_flag(SELF(op));
@@ -303,16 +312,17 @@ event_dealloc(PyObject *op)
         atomic_store(&((Condition *)guard)->event, NULL); /* a program may keep it */
         Py_DECREF(guard);
     }
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the type ---- */
 
 PyDoc_STRVAR(event_doc,
-"Event()\n--\n\n"
+"Event(*, name=None)\n--\n\n"
 "A flag that threads can wait for: threading.Event.\n"
 "\n"
-"What was written before set() is seen by every thread whose wait it ends.");
+"What was written before set() is seen by every thread whose wait it ends. name is what\n"
+"reports call it: a str or None (TypeError).");
 
 static PyMethodDef methods[] = {
     FT_NOARGS("is_set", event_is_set, "Return whether the flag is set."),
@@ -334,6 +344,7 @@ static PyGetSetDef getset[] = {
               "The Condition that guards the flag. From the first time that it is asked for, set(),\n"
               "clear() and wait() use it, as threading's do: slower."),
     {"_flag", event_get_flag, event_set_flag, PyDoc_STR("Whether the flag is set."), NULL},
+    FT_NAME_GETSET,
     FT_DICT_GETSET,
     {0},
 };

@@ -36,11 +36,13 @@ PyObject *ft_exclusive_reinit_method(PyObject *op, PyObject *unused);
     {"__enter__", FT_FASTCALL(f), METH_FASTCALL | METH_KEYWORDS, \
      PyDoc_STR("__enter__($self, /)\n--\n\nTake the lock, as acquire(), and return True.")}
 
-/* Lock and RLock: 1 taken, 0 not in time, -1 with an exception set. 0 released, or -1. */
+/* Each of them: 1 taken, 0 not in time, -1 with an exception set. 0 released, or -1. */
 int ft_lock_take(PyObject *lock, int64_t deadline);
 int ft_lock_give(PyObject *lock);
 int ft_rlock_take(PyObject *lock, int64_t deadline);
 int ft_rlock_give(PyObject *lock);
+int ft_interval_take(PyObject *lock, int64_t deadline);
+int ft_interval_give(PyObject *lock);
 
 /* How often beyond the first an RLock was acquired; the owner's to read and to change. */
 unsigned long ft_rlock_depth(PyObject *lock);

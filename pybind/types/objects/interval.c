@@ -2,7 +2,9 @@
 #include "core/fallback.h"
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 #include "platform/clock.h"
 
 #include <math.h>
@@ -70,6 +72,12 @@ take(PyObject *op, int64_t deadline)
     return FT_ACQUIRED;
 }
 
+int
+ft_interval_take(PyObject *op, int64_t deadline)
+{
+    return take(op, deadline);
+}
+
 static PyObject *
 interval_lock(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -110,6 +118,12 @@ interval_unlock(PyObject *op, PyObject *Py_UNUSED(unused))
     return FT_LIKELY(ft_exclusive_unlock(ft_word_of(op), thread)) ? Py_None : refuse(op, "cannot unlock");
 }
 
+int
+ft_interval_give(PyObject *op)
+{
+    return interval_unlock(op, NULL) == NULL ? -1 : 0;
+}
+
 /* A cede() that a signal broke off inside the block has lost the lock. The exception that
  * is on its way says more than a complaint about that, so it passes. */
 static FT_SLOW PyObject *
@@ -131,6 +145,8 @@ interval_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
                ? Py_None
                : exit_unowned(op, thread, nargs > 0 && !Py_IsNone(args[0]));
 }
+
+FT_WITHIN_METHOD(interval_within, ft_interval_take, interval_exit)
 
 /* ---- cede and poll ---- */
 
@@ -162,9 +178,11 @@ cede_slow(IntervalLock *self, struct ft_thread *thread)
         return FT_FAILED;
     }
     else {
-        outcome = go->ft_interval_cede(&self->lock, &thread->seat->waiter)
-                      ? ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER)
-                      : FT_ACQUIRED;
+        outcome = FT_ACQUIRED;
+        if (go->ft_interval_cede(&self->lock, &thread->seat->waiter)) {
+            ft_record_charge(&self->lock, FT_SIDE_EXCLUSIVE, thread, FT_RECORD_QUEUED);
+            outcome = ft_wait_queued(ft_exclusive_ops_of(&self->lock), &self->lock, thread, FT_FOREVER);
+        }
     }
     if (outcome == FT_FAILED && !ft_exclusive_owned(&self->lock, thread)) {
         atomic_store(&self->lost_by, thread->owner);
@@ -231,12 +249,11 @@ static PyObject *
 interval_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = ft_type_name(op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return ft_repr_owned(op, PyUnicode_FromFormat("%s locked", name), s, "",
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "%U locked", named, s, "", ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
 static PyObject *
@@ -277,15 +294,18 @@ parse_interval(PyObject *value, int64_t *ns)
 static int
 interval_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"interval", NULL};
-    PyObject *value = NULL;
+    static char *names[] = {"interval", "name", NULL};
+    PyObject *value = NULL, *name = NULL;
     int64_t ns = FT_DEFAULT_INTERVAL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:IntervalLock", names, &value)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:IntervalLock", names, &value, &name)
         || (value != NULL && parse_interval(value, &ns) < 0)) {
         return -1;
     }
     if (atomic_load(&ft_word_of(op)->word) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "cannot initialize an IntervalLock that is in use");
+        return -1;
+    }
+    if (ft_name_init(op, name) < 0) {
         return -1;
     }
     ft_word_of(op)->interval = ns;
@@ -296,7 +316,7 @@ interval_init(PyObject *op, PyObject *args, PyObject *kwargs)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(interval_doc,
-"IntervalLock(interval=0.005)\n--\n\n"
+"IntervalLock(interval=0.005, *, name=None)\n--\n\n"
 "A mutual exclusion lock that is handed over fairly.\n"
 "\n"
 "interval is in seconds, finite and at least 0 (ValueError, TypeError). A release may\n"
@@ -305,7 +325,7 @@ PyDoc_STRVAR(interval_doc,
 "those that wait, though not cut below 2 ms. Then the lock is handed to it. So no\n"
 "thread starves, and interval=0 is strict first come, first served. A timeout that is\n"
 "shorter than a turn means only a few tries when another thread is at the lock all the\n"
-"time.\n"
+"time. name is what reports call the lock: a str or None (TypeError).\n"
 "\n"
 "The thread that took the lock releases it. What it wrote before is seen by the thread\n"
 "that takes the lock next. A blocked call on the main thread answers Ctrl-C.\n"
@@ -339,6 +359,7 @@ static PyMethodDef methods[] = {
     FT_EXCLUSIVE_LOCKED,
     FT_NOARGS("__enter__", interval_enter, "Take the lock, as lock(), and return it."),
     FT_EXIT(interval_exit, "Release the lock, as unlock()."),
+    FT_WITHIN(interval_within),
     FT_EXCLUSIVE_IS_OWNED,
     FT_AT_FORK_REINIT(ft_exclusive_reinit_method, FT_FREE_TEXT),
     FT_METHODS_END,
@@ -346,6 +367,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     FT_GETTER("interval", interval_get_interval, "The interval in seconds."),
+    FT_NAME_GETSET,
     {0},
 };
 

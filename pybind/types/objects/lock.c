@@ -1,7 +1,9 @@
 /* Lock: threading's, on the word of an IntervalLock with the default interval. */
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 /* ---- taking and releasing ---- */
 
@@ -65,37 +67,36 @@ lock_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(n
     return ft_none(give(op));
 }
 
+FT_WITHIN_METHOD(lock_within, take, lock_exit)
+
 /* As CPython's lock says it, with the owner and the number of waiters added. */
 static PyObject *
 lock_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = Py_TYPE(op)->tp_name;
+    PyObject *named = ft_named(op, Py_TYPE(op)->tp_name, " object");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<unlocked %s object at %p>", name, op);
+        return ft_repr_free(op, "<unlocked %U at %p>", named);
     }
-    return ft_repr_owned(op, PyUnicode_FromFormat("locked %s object", name), s, "",
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "locked %U", named, s, "", ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
 static int
 lock_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) != 0 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0)) {
-        PyErr_Format(PyExc_TypeError, "%s() takes no arguments", ft_type_name(op));
-        return -1;
-    }
-    return 0;
+    PyObject *name;
+    return ft_name_alone(args, kwargs, "|$O:Lock", &name) < 0 ? -1 : ft_name_init(op, name);
 }
 
 /* ---- the type ---- */
 
 PyDoc_STRVAR(lock_doc,
-"Lock()\n--\n\n"
+"Lock(*, name=None)\n--\n\n"
 "A mutual exclusion lock: threading.Lock, handed over fairly.\n"
 "\n"
 "Any thread may release it. Under contention it behaves as an IntervalLock with the\n"
-"default interval: running threads may go first, but nobody starves.");
+"default interval: running threads may go first, but nobody starves. name is what\n"
+"reports call it: a str or None (TypeError).");
 
 static PyMethodDef methods[] = {
     FT_ACQUIRE("acquire", lock_acquire, "Take the lock",
@@ -111,6 +112,7 @@ static PyMethodDef methods[] = {
     FT_NOARGS("locked_lock", ft_exclusive_locked_method, "An obsolete name of locked()."),
     FT_EXCLUSIVE_ENTER(lock_acquire),
     FT_EXIT(lock_exit, "Release the lock."),
+    FT_WITHIN(lock_within),
     FT_AT_FORK_REINIT(ft_exclusive_reinit_method, FT_FREE_TEXT),
     FT_METHODS_END,
 };
@@ -118,6 +120,7 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(lock_doc, ft_exclusive_new, lock_init, ft_object_dealloc, lock_repr, methods),
     FT_PLAIN_TYPE_SLOTS,
+    {Py_tp_getset, ft_name_getset},
     {0, NULL},
 };
 

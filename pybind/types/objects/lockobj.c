@@ -12,7 +12,7 @@ PyMemberDef ft_members[] = {
 void
 ft_object_dealloc(PyObject *op)
 {
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 #if FT_COLLECTED
@@ -74,25 +74,56 @@ qualified_name(PyObject *op)
     return text;
 }
 
+/* Takes the reference to text, which may be NULL with an exception set. */
+static PyObject *
+with_name(PyObject *op, PyObject *text)
+{
+    PyObject *name = text == NULL ? NULL : ft_names_get(ft_word_address(op));
+    if (name == Py_None) {
+        return text;
+    }
+    PyObject *named = name == NULL ? NULL : PyUnicode_FromFormat("%U %R", text, name);
+    Py_XDECREF(name);
+    Py_XDECREF(text);
+    return named;
+}
+
 PyObject *
-ft_repr_owned(PyObject *op, PyObject *start, uint64_t word, const char *more, long long waiting)
+ft_named(PyObject *op, const char *type, const char *more)
+{
+    return with_name(op, PyUnicode_FromFormat("%s%s", type, more));
+}
+
+PyObject *
+ft_repr_free(PyObject *op, const char *format, PyObject *named)
+{
+    PyObject *text = named == NULL ? NULL : PyUnicode_FromFormat(format, named, op);
+    Py_XDECREF(named);
+    return text;
+}
+
+PyObject *
+ft_repr_owned(PyObject *op, const char *format, PyObject *named, uint64_t word, const char *more,
+              long long waiting)
 {
     char owner[24] = "ended";
     unsigned long ident = ft_ident_of(word >> FT_OWNER_SHIFT);
     if (ident != 0) {
         PyOS_snprintf(owner, sizeof owner, "%lu", ident);
     }
+    PyObject *start = named == NULL ? NULL : PyUnicode_FromFormat(format, named);
     PyObject *text = start == NULL ? NULL
                                    : PyUnicode_FromFormat("<%U owner=%s%s waiters=%lld at %p>", start, owner,
                                                           more, waiting, op);
     Py_XDECREF(start);
+    Py_XDECREF(named);
     return text;
 }
 
 PyObject *
 ft_repr_state(PyObject *op, long long waiting, PyObject *state)
 {
-    PyObject *name = state == NULL ? NULL : qualified_name(op);
+    PyObject *name = state == NULL ? NULL : with_name(op, qualified_name(op));
     PyObject *text = NULL;
     if (name != NULL && waiting == 0) {
         text = PyUnicode_FromFormat("<%U at %p: %U>", name, op, state);

@@ -3,6 +3,8 @@
 #ifndef FT_LOCKOBJ_H
 #define FT_LOCKOBJ_H
 
+#include "core/names.h"
+#include "core/record.h"
 #include "core/wait.h"
 
 /* ---- objects ---- */
@@ -22,6 +24,13 @@ _Static_assert(sizeof(struct ft_object_head) == FT_WORD_OFFSET, "core/wait.h cou
 #define FT_ASSERT_WORD(type, word) \
     _Static_assert(offsetof(type, word) == FT_WORD_OFFSET, "snapshot() counts on it")
 
+/* The word of an object, by which the queues and the table of names know it. */
+static inline const void *
+ft_word_address(PyObject *op)
+{
+    return (const char *)op + FT_WORD_OFFSET;
+}
+
 /* Ends the dealloc of an object; the type-specific part is done. */
 FT_INLINE void
 ft_object_free(PyObject *op)
@@ -33,8 +42,17 @@ ft_object_free(PyObject *op)
     if (((struct ft_object_head *)op)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
+    ft_names_end(ft_word_address(op));
     type->tp_free(op);
     Py_DECREF(type);
+}
+
+/* The same for a lock. */
+FT_INLINE void
+ft_lock_free(PyObject *op)
+{
+    ft_record_gone((const char *)op + FT_WORD_OFFSET);
+    ft_object_free(op);
 }
 
 /* The dealloc of a type without a part of its own. */
@@ -46,10 +64,18 @@ PyObject *ft_refuse_unmade(PyObject *op);
 /* The name of an object's type without the module. Borrowed from the type. */
 const char *ft_type_name(PyObject *op);
 
-/* "<start owner=…more waiters=… at 0x…>", with the ident of the word's owner, or "ended". It
- * takes the reference to start, which may be NULL with an exception set: then so is the
- * result. */
-PyObject *ft_repr_owned(PyObject *op, PyObject *start, uint64_t word, const char *more, long long waiting);
+/* How a repr names the object: what it is, and the name of the lock if it has one, as in
+ * "IntervalLock 'accounts'". It is `type` and `more` together. NULL with an exception set. */
+PyObject *ft_named(PyObject *op, const char *type, const char *more);
+
+/* The two below take the reference to `named`, which may be NULL with an exception set: then so
+ * is the result. format has "%U" for it; that of
+ * the first has "%p" for the address after it. */
+PyObject *ft_repr_free(PyObject *op, const char *format, PyObject *named);
+
+/* "<format owner=…more waiters=… at 0x…>", with the ident of the word's owner, or "ended". */
+PyObject *ft_repr_owned(PyObject *op, const char *format, PyObject *named, uint64_t word, const char *more,
+                        long long waiting);
 
 /* What those of threading's classes say that print "<module.Name at 0x…: state>", with the
  * number of waiters before the colon when there are any. It takes the reference to state,

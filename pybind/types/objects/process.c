@@ -4,7 +4,12 @@
 
 #include "core/dump.h"
 #include "core/golib.h"
+#include "core/names.h"
+#include "core/record.h"
+#include "core/task.h"
 #include "locks/exclusive.h"
+#include "objects/lockobj.h"
+#include "objects/types.h"
 #include "platform/clock.h"
 #include "platform/os.h"
 
@@ -20,6 +25,7 @@ forget_reads(struct ft_thread *t)
                 struct ft_rw_lock *lock = (struct ft_rw_lock *)(tag & ~FT_TAG_MASK);
                 atomic_fetch_sub(&lock->word, 1ULL << FT_OWNER_SHIFT);
             }
+            atomic_store(&s->tag[i], 0);
         }
     }
 }
@@ -40,10 +46,23 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
     else if (given && seat->waiting_ops->take_back != NULL) {
         seat->waiting_ops->take_back(lock, t, state);
     }
+    else if (given && seat->waiting_ops->take_back_from != NULL) {
+        seat->waiting_ops->take_back_from(lock, seat);
+    }
     if (!given && seat->waiting_ops->forget != NULL) {
         seat->waiting_ops->forget(lock, seat);
     }
     atomic_fetch_and((_Atomic(uint64_t) *)lock, ~seat->waiting_ops->flags);
+}
+
+/* The object of the task is here, so it may not be left in the middle of a wait. */
+static void
+forget_task(struct ft_thread *t)
+{
+    atomic_store(&t->first_seat.waiting_for, NULL);
+    t->first_seat.waiter.ticket = 0;
+    atomic_store(&t->first_seat.waiter.state, FT_STATE_IDLE);
+    ft_task_forget(t->task);
 }
 
 /* Of the other threads nothing is left in the child. Their waiting is forgotten, and so
@@ -53,18 +72,26 @@ forget_wait(struct ft_thread *t, struct ft_seat *seat)
 static void
 forget_thread(struct ft_thread *t)
 {
-    forget_reads(t);
+    if (t->task == NULL || t->ident != PyThread_get_thread_ident()) {
+        forget_reads(t); /* a task of the thread that forks is here as that thread is */
+    }
     for (struct ft_seat *seat = t->seat; seat != NULL; seat = seat->below) {
         forget_wait(t, seat);
+    }
+    if (t->task != NULL) {
+        forget_task(t);
     }
 }
 
 static void
 after_fork_in_child(void)
 {
+    ft_bells_after_fork_in_child();
     ft_registry_after_fork(forget_thread);
+    ft_record_after_fork();
     atomic_store(&ft_spinning, 0);
     ft_golib_after_fork_in_child();
+    ft_names_after_fork_in_child();
     ft_dump_after_fork();
 }
 
@@ -73,13 +100,23 @@ before_fork(void)
 {
     ft_golib_before_fork();
     ft_registry_lock();
+    ft_names_before_fork();
+    ft_bells_before_fork();
 }
 
 static void
 after_fork_in_parent(void)
 {
+    ft_bells_after_fork_in_parent();
+    ft_names_after_fork_in_parent();
     ft_registry_unlock();
     ft_golib_after_fork_in_parent();
+}
+
+static const char *
+kind_of(const void *lock)
+{
+    return ft_type_name((PyObject *)((uintptr_t)lock - FT_WORD_OFFSET));
 }
 
 static bool initialized;
@@ -88,6 +125,7 @@ static void
 init_process(void)
 {
     ft_clock_init();
+    ft_record_kind = kind_of;
     ft_spinners_most = ft_os_processors() - 1;
     initialized = ft_registry_init()
                   && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;

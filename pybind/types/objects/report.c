@@ -1,8 +1,10 @@
 /* What Python code needs to report on the locks: functions of ft_utils._locks. */
 #include "core/golib.h"
+#include "core/names.h"
 #include "core/thread.h"
 #include "objects/condition.h"
 #include "objects/types.h"
+#include "platform/clock.h"
 
 #include <stdlib.h>
 
@@ -37,6 +39,33 @@ locks_threads(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 }
 
 static PyObject *
+locks_waits(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    size_t n;
+    struct ft_counted *counted = ft_names_counted(&n);
+    double tick = ft_seconds_per_tick();
+    PyObject *list = counted == NULL ? PyErr_NoMemory() : PyList_New(0);
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        const struct ft_counted *c = &counted[i];
+        PyObject *item = Py_BuildValue("(KszKd)", (unsigned long long)(uintptr_t)c->word, c->what,
+                                       c->named ? c->name : NULL, (unsigned long long)c->waits,
+                                       (double)c->ticks * tick);
+        if (item == NULL || PyList_Append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(item);
+    }
+    free(counted);
+    return list;
+}
+
+static PyObject *
+locks_load_go(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(ft_golib_load() != NULL);
+}
+
+static PyObject *
 locks_go_loaded(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(unused))
 {
     return PyBool_FromLong(ft_golib() != NULL);
@@ -58,6 +87,14 @@ PyMethodDef ft_report_functions[] = {
      PyDoc_STR("threads($module, /)\n--\n\n"
                "Return {id: ident}: threading.get_ident() of each thread that has touched a\n"
                "lock, by the id that the locks know it by; 0 for one that has ended.")},
+    {"waits", locks_waits, METH_NOARGS,
+     PyDoc_STR("waits($module, /)\n--\n\n"
+               "Return (word, what, name, waits, seconds) of each lock that lives and has been waited\n"
+               "for: how often, and for how long in all.")},
+    {"load_go", locks_load_go, METH_NOARGS,
+     PyDoc_STR("load_go($module, /)\n--\n\n"
+               "Load the Go library as the first contention does, and return whether it may be\n"
+               "entered: not where it cannot be loaded, nor in a child forked since it was.")},
     {"go_loaded", locks_go_loaded, METH_NOARGS,
      PyDoc_STR("go_loaded($module, /)\n--\n\n"
                "Return whether the Go library is loaded and may be entered: a lock has been\n"

@@ -1,7 +1,9 @@
 /* RLock: threading's, on the word of an IntervalLock with the default interval. */
 #include "objects/args.h"
 #include "objects/exclusives.h"
+#include "objects/naming.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 #include <limits.h>
 
@@ -120,6 +122,8 @@ rlock_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(
     return ft_none(give(op));
 }
 
+FT_WITHIN_METHOD(rlock_within, take, rlock_exit)
+
 static PyObject *
 rlock_reinit(PyObject *op, PyObject *unused)
 {
@@ -132,25 +136,34 @@ static PyObject *
 rlock_repr(PyObject *op)
 {
     uint64_t s = atomic_load(&ft_word_of(op)->word);
-    const char *name = Py_TYPE(op)->tp_name;
+    PyObject *named = ft_named(op, Py_TYPE(op)->tp_name, " object");
     if (s >> FT_OWNER_SHIFT == 0) {
-        return PyUnicode_FromFormat("<unlocked %s object owner=0 count=0 at %p>", name, op);
+        return ft_repr_free(op, "<unlocked %U owner=0 count=0 at %p>", named);
     }
     char count[32];
     PyOS_snprintf(count, sizeof count, " count=%lu", count_of(op) + 1);
-    return ft_repr_owned(op, PyUnicode_FromFormat("locked %s object", name), s, count,
-                         ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
+    return ft_repr_owned(op, "locked %U", named, s, count, ft_waiting_for(ft_word_of(op), FT_KIND_EXCLUSIVE));
 }
 
+/* The name apart, any arguments are taken, as threading.RLock takes them. */
 static int
-rlock_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+rlock_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) == 0 && (kwargs == NULL || PyDict_GET_SIZE(kwargs) == 0)) {
-        return 0;
+    PyObject *name = NULL;
+    if (kwargs != NULL && PyDict_GetItemStringRef(kwargs, "name", &name) < 0) {
+        return -1;
     }
-    return PyErr_WarnEx(PyExc_DeprecationWarning, "Passing arguments to RLock is deprecated and will be "
-                                                  "removed in 3.15: they mean nothing",
-                        1);
+    Py_ssize_t meaningless = PyTuple_GET_SIZE(args) + (kwargs == NULL ? 0 : PyDict_GET_SIZE(kwargs)) - (name != NULL);
+    int done = meaningless == 0 ? 0
+                                : PyErr_WarnEx(PyExc_DeprecationWarning,
+                                               "Passing arguments to RLock is deprecated and will be "
+                                               "removed in 3.15: but for name they mean nothing",
+                                               1);
+    if (done == 0) {
+        done = ft_name_init(op, name);
+    }
+    Py_XDECREF(name);
+    return done;
 }
 
 /* ---- for Condition ---- */
@@ -212,11 +225,12 @@ rlock_acquire_restore(PyObject *op, PyObject *state)
 /* ---- the type ---- */
 
 PyDoc_STRVAR(rlock_doc,
-"RLock()\n--\n\n"
+"RLock(*, name=None)\n--\n\n"
 "A lock that its owner may acquire again: threading.RLock, handed over fairly.\n"
 "\n"
-"It is free when it has been released as often as it was acquired. Arguments mean nothing\n"
-"and give a DeprecationWarning.");
+"It is free when it has been released as often as it was acquired. name is what reports\n"
+"call it: a str or None (TypeError). Other arguments mean nothing and give a\n"
+"DeprecationWarning.");
 
 static PyMethodDef methods[] = {
     FT_ACQUIRE("acquire", rlock_acquire, "Take the lock",
@@ -228,6 +242,7 @@ static PyMethodDef methods[] = {
     FT_EXCLUSIVE_LOCKED,
     FT_EXCLUSIVE_ENTER(rlock_acquire),
     FT_EXIT(rlock_exit, "Release the lock once."),
+    FT_WITHIN(rlock_within),
     FT_AT_FORK_REINIT(rlock_reinit, FT_FREE_TEXT),
     FT_EXCLUSIVE_IS_OWNED,
     FT_NOARGS("_recursion_count", rlock_recursion_count, "Return how often this thread has acquired the lock."),
@@ -241,6 +256,7 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(rlock_doc, ft_exclusive_new, rlock_init, ft_object_dealloc, rlock_repr, methods),
     FT_PLAIN_TYPE_SLOTS,
+    {Py_tp_getset, ft_name_getset},
     {0, NULL},
 };
 

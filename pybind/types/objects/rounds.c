@@ -23,6 +23,7 @@ static const struct ft_wait_ops ops = {
     .flags = FT_BARRIER_FULL,
     .forget = forget_arrival,
     .stays = true,
+    .side = FT_SIDE_WAIT,
     .what = "Barrier",
 };
 
@@ -316,9 +317,14 @@ static int64_t
 meet(Barrier *self, struct ft_thread *thread, int64_t timeout)
 {
     for (;;) {
+        struct ft_record record;
+        ft_record_begin(&record, &ops, &self->barrier, thread, FT_RECORD_OUTSIDE);
         const struct ft_golib *go = ft_golib_load();
         uint64_t round = 0;
         struct arrival arrival = arrive(self, go, thread, &round);
+        if (arrival.how != FT_ARRIVAL_WAITS) {
+            ft_record_cancel(&record, thread);
+        }
         int64_t deadline, now = ft_os_now();
         if (timeout == FT_FOREVER || __builtin_add_overflow(now, timeout, &deadline)) {
             deadline = FT_FOREVER;
@@ -346,9 +352,10 @@ meet(Barrier *self, struct ft_thread *thread, int64_t timeout)
                 .handed = self->barrier.parties <= (uint64_t)ft_spinners_most + 1,
             },
         };
-        ft_announce(&party.wait);
+        ft_wait_begin(&party.wait);
         enum end ended = wait_in_round(&party);
-        ft_announce_end(thread);
+        ft_wait_end(&party.wait);
+        ft_record_end(&record, thread);
         ft_forget(&thread->seat->waiter);
         if (ended == PASSED) {
             return (int64_t)arrival.number;

@@ -2,6 +2,7 @@
 #include "objects/rwtype.h"
 
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/types.h"
 
 FT_ASSERT_WORD(ReaderWriterLock, rw.lock.word);
@@ -86,6 +87,30 @@ rw_writer_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* ---- both sides ---- */
 
+/* A new context of one of the two types. */
+static PyObject *
+context_of(PyObject *op, bool reads)
+{
+    struct ft_module_state *state = ft_state_of(Py_TYPE(op));
+    if (state == NULL) {
+        return NULL;
+    }
+    PyTypeObject *type = reads ? state->read_context : state->write_context;
+    return ft_context_vectorcall((PyObject *)type, &op, 1, NULL);
+}
+
+static PyObject *
+rw_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return context_of(op, true);
+}
+
+static PyObject *
+rw_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return context_of(op, false);
+}
+
 /* `with lock:` finds __enter__ and gets this for it. It is an AttributeError too, so that
  * programs that ask whether the lock is a context manager are told that it is not. */
 PyObject *
@@ -107,8 +132,9 @@ rw_get_enter(PyObject *op, void *Py_UNUSED(closure))
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
     return state == NULL ? NULL
                          : PyErr_Format(state->no_side,
-                                        "a %s has two sides: say `with RWReadContext(lock):` to read, or "
-                                        "`with RWWriteContext(lock):` to write",
+                                        "a %s has two sides: say `with lock.reading():` or `with "
+                                        "RWReadContext(lock):` to read, `with lock.writing():` or `with "
+                                        "RWWriteContext(lock):` to write",
                                         ft_type_name(op));
 }
 
@@ -124,37 +150,39 @@ static PyObject *
 rw_repr(PyObject *op)
 {
     struct ft_rw *rw = RW(op);
-    const char *name = ft_type_name(op);
+    PyObject *named = ft_named(op, ft_type_name(op), "");
     uint64_t s = ft_rw_load(rw);
     long long waiting = ft_waiting_for(&rw->lock, FT_KIND_EXCLUSIVE) + ft_waiting_for(&rw->lock, FT_KIND_SHARED);
     if ((s & FT_RW_WRITER) != 0) {
-        return ft_repr_owned(op, PyUnicode_FromFormat("%s write-locked", name), s, "", waiting);
+        return ft_repr_owned(op, "%U write-locked", named, s, "", waiting);
     }
     long long readers = ft_rw_readers(rw);
     if (readers == 0) {
-        return PyUnicode_FromFormat("<%s unlocked at %p>", name, op);
+        return ft_repr_free(op, "<%U unlocked at %p>", named);
     }
-    return PyUnicode_FromFormat("<%s read-locked readers=%lld waiters=%lld at %p>", name, readers, waiting, op);
+    char state[96];
+    PyOS_snprintf(state, sizeof state, "<%%U read-locked readers=%lld waiters=%lld at %%p>", readers, waiting);
+    return ft_repr_free(op, state, named);
 }
 
 static int
-rw_init(PyObject *Py_UNUSED(op), PyObject *args, PyObject *kwargs)
+rw_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, ":ReaderWriterLock", names) ? 0 : -1;
+    PyObject *name;
+    return ft_name_alone(args, kwargs, "|$O:ReaderWriterLock", &name) < 0 ? -1 : ft_name_init(op, name);
 }
 
 void
 ft_rw_dealloc(PyObject *op)
 {
     ft_rw_forget(RW(op));
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the type ---- */
 
 PyDoc_STRVAR(rw_doc,
-"ReaderWriterLock()\n--\n\n"
+"ReaderWriterLock(*, name=None)\n--\n\n"
 "A lock for many readers or one writer.\n"
 "\n"
 "A waiting writer keeps new readers out; a thread that reads may read again all the\n"
@@ -162,7 +190,8 @@ PyDoc_STRVAR(rw_doc,
 "has been that for 5 ms (less where many wait); readers that have waited for 5 ms when\n"
 "writers go ahead of them once more go in after that. So neither side starves. Each\n"
 "thread releases what it took. What a writer wrote is seen by all that take the lock\n"
-"after it. A blocked call on the main thread answers Ctrl-C.\n"
+"after it. A blocked call on the main thread answers Ctrl-C. name is what reports call\n"
+"the lock: a str or None (TypeError).\n"
 "\n"
 "Readers that meet no writer write to no shared memory (BRAVO, Dice and Kogan, USENIX\n"
 "ATC 2019); writers and readers alternate as in phase-fair locks (Brandenburg and\n"
@@ -198,6 +227,14 @@ static PyMethodDef methods[] = {
               "Turn the write lock of this thread into a read lock, with no writer in between.\n"
               "\n"
               "RuntimeError, and nothing changed, when this thread does not hold the write lock."),
+    FT_NOARGS("reading", rw_reading,
+              "Return RWReadContext(self), for `with lock.reading():`; it may be kept and used again.\n"
+              "\n"
+              "With a time-out: `with lock.reading().within(0.5):`."),
+    FT_NOARGS("writing", rw_writing,
+              "Return RWWriteContext(self), for `with lock.writing():`; it may be kept and used again.\n"
+              "\n"
+              "With a time-out: `with lock.writing().within(0.5):`."),
     FT_NOARGS("readers", rw_readers,
               "Return the number of read locks held; it may be outdated at once.\n"
               "\n"
@@ -212,7 +249,8 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     /* One of the two: a type with both would be a context manager in the eyes of its ABC. */
-    FT_GETTER(FT_WITH_FIRST, rw_get_enter, "Always TypeError, naming RWReadContext and RWWriteContext."),
+    FT_GETTER(FT_WITH_FIRST, rw_get_enter, "Always TypeError, naming what to use instead."),
+    FT_NAME_GETSET,
     {0},
 };
 

@@ -1,8 +1,11 @@
 /* Semaphore and BoundedSemaphore. The word: golib/locks/semaphore.go. */
 #include "objects/args.h"
+#include "objects/naming.h"
 #include "objects/oddcount.h"
 #include "objects/patchable.h"
+#include "objects/takes.h"
 #include "objects/types.h"
+#include "objects/within.h"
 
 #include <limits.h>
 
@@ -62,24 +65,34 @@ take_back(void *lock, const struct ft_thread *Py_UNUSED(gone), uint32_t state)
     }
 }
 
-static const struct ft_wait_ops ops = {
-    .try = try,
-    .fallback_try = try,
-    .owned = never_owned,
-    .take_back = take_back,
-    .contend = offsetof(struct ft_golib, ft_semaphore_contend),
-    .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw),
-    .kind = FT_KIND_EXCLUSIVE,
-    .flags = FT_SEMAPHORE_PARKED,
-    .spins = true,
-    .handed = true,
-    .what = "Semaphore",
-};
+#define OPS(what_)                                                    \
+    {                                                                 \
+        .try = try,                                                   \
+        .fallback_try = try,                                          \
+        .owned = never_owned,                                         \
+        .take_back = take_back,                                       \
+        .contend = offsetof(struct ft_golib, ft_semaphore_contend),   \
+        .withdraw = offsetof(struct ft_golib, ft_semaphore_withdraw), \
+        .kind = FT_KIND_EXCLUSIVE,                                    \
+        .flags = FT_SEMAPHORE_PARKED,                                 \
+        .spins = true,                                                \
+        .handed = true,                                               \
+        .side = FT_SIDE_WAIT,                                         \
+        .what = (what_),                                              \
+    }
+
+static const struct ft_wait_ops plain_ops = OPS("Semaphore"), bounded_ops = OPS("BoundedSemaphore");
 
 static inline bool
 is_odd(Semaphore *self)
 {
     return FT_UNLIKELY(__atomic_load_n(&self->odd, __ATOMIC_ACQUIRE) != NULL);
+}
+
+static const struct ft_wait_ops *
+ops_of(Semaphore *self)
+{
+    return most_of(self) == FT_SEMAPHORE_MOST ? &plain_ops : &bounded_ops;
 }
 
 /* There was no permit. Only now the timeout matters: NULL or None waits without one. */
@@ -92,7 +105,7 @@ take_slow(Semaphore *self, bool blocking, PyObject *timeout)
     if (!blocking) {
         return FT_TIMED_OUT;
     }
-    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(&ops, &self->permits, timeout);
+    return ft_check_end(timeout) < 0 ? FT_FAILED : ft_wait_with(ops_of(self), &self->permits, timeout);
 }
 
 static inline int
@@ -161,6 +174,26 @@ give(Semaphore *self, uint64_t n)
             return 0;
         }
     }
+}
+
+/* ---- for tasks ---- */
+
+bool
+ft_semaphore_is_odd(PyObject *op)
+{
+    return is_odd(SELF(op));
+}
+
+int
+ft_semaphore_take(PyObject *op)
+{
+    return take(SELF(op));
+}
+
+int
+ft_semaphore_give(PyObject *op)
+{
+    return give(SELF(op), 1);
 }
 
 /* ---- methods ---- */
@@ -244,6 +277,21 @@ semaphore_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNU
     return ft_none(give(SELF(op), 1));
 }
 
+/* As the with statement, it takes a permit without a look at a replaced acquire(). */
+static int
+take_within(PyObject *op, int64_t deadline)
+{
+    Semaphore *self = SELF(op);
+    int outcome = try(&self->permits, NULL) ? FT_ACQUIRED : take_slow(self, false, NULL);
+    if (outcome != FT_TIMED_OUT || deadline == FT_NO_WAIT) {
+        return outcome;
+    }
+    struct ft_thread *thread = ft_self();
+    return thread == NULL ? FT_FAILED : ft_wait(ops_of(self), &self->permits, thread, deadline);
+}
+
+FT_WITHIN_METHOD(semaphore_within, take_within, semaphore_exit)
+
 static PyObject *
 semaphore_get_value(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -291,15 +339,15 @@ semaphore_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED
     return op;
 }
 
-/* Into *n, or as a new reference into *odd when the word cannot count it. */
+/* Into *n, or as a new reference into *odd when the word cannot count it. *name is borrowed. */
 static int
-parse_value(PyObject *args, PyObject *kwargs, bool bounded, uint64_t *n, PyObject **odd)
+parse_value(PyObject *args, PyObject *kwargs, bool bounded, uint64_t *n, PyObject **odd, PyObject **name)
 {
-    static char *names[] = {"value", NULL};
+    static char *names[] = {"value", "name", NULL};
     PyObject *value = NULL;
     *n = 1;
-    *odd = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &value)) {
+    *odd = *name = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O", names, &value, name)) {
         return -1;
     }
     int is_whole = value == NULL ? 1 : ft_whole_from(0, value, "semaphore initial value must be >= 0", n);
@@ -316,8 +364,13 @@ set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
 {
     Semaphore *self = SELF(op);
     uint64_t n;
-    PyObject *odd, *unused;
-    if (parse_value(args, kwargs, bounded, &n, &odd) < 0) {
+    PyObject *odd, *unused, *name;
+    struct ft_known *made;
+    if (parse_value(args, kwargs, bounded, &n, &odd, &name) < 0) {
+        return -1;
+    }
+    if (ft_name_make(name, &made) < 0) {
+        Py_XDECREF(odd);
         return -1;
     }
     unused = odd;
@@ -336,9 +389,12 @@ set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(unused);
     if (parked) {
+        ft_name_drop(made);
         PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
+        return -1;
     }
-    return parked ? -1 : 0;
+    ft_name_begin(op, made);
+    return 0;
 }
 
 static int
@@ -375,21 +431,22 @@ semaphore_dealloc(PyObject *op)
 {
     ft_patchable_abandon(op, &SELF(op)->dict);
     Py_CLEAR(SELF(op)->odd);
-    ft_object_free(op);
+    ft_lock_free(op);
 }
 
 /* ---- the types ---- */
 
 PyDoc_STRVAR(semaphore_doc,
-"Semaphore(value=1)\n--\n\n"
+"Semaphore(value=1, *, name=None)\n--\n\n"
 "A counter of permits: threading.Semaphore.\n"
 "\n"
 "value is the number of permits at first; ValueError if negative. Permits are handed to\n"
 "waiting threads in order of arrival. A value that is not whole, infinite or above\n"
-"2**56 - 1 never comes to 0 by steps of one, so that no thread ever waits.");
+"2**56 - 1 never comes to 0 by steps of one, so that no thread ever waits. name is what\n"
+"reports call it: a str or None (TypeError).");
 
 PyDoc_STRVAR(bounded_doc,
-"BoundedSemaphore(value=1)\n--\n\n"
+"BoundedSemaphore(value=1, *, name=None)\n--\n\n"
 "A Semaphore that cannot have more permits than at first: threading.BoundedSemaphore.\n"
 "\n"
 "A release beyond that raises ValueError and changes nothing.");
@@ -414,6 +471,7 @@ static PyMethodDef semaphore_methods[] = {
     RELEASE_ENTRY,
     FT_KEYWORDS("__enter__", semaphore_acquire, "blocking=True, timeout=None", "Take a permit, as acquire() does."),
     FT_EXIT(semaphore_exit, "Add a permit."),
+    FT_WITHIN(semaphore_within),
     FT_METHODS_END,
 };
 
@@ -427,6 +485,7 @@ static PyMethodDef bounded_methods[] = {
 
 static PyGetSetDef semaphore_getset[] = {
     FT_GETTER("_value", semaphore_get_value, "The number of permits."),
+    FT_NAME_GETSET,
     FT_DICT_GETSET,
     {0},
 };

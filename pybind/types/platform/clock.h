@@ -36,6 +36,10 @@ ft_ticks(void)
  * and now, so what a reading since import can be off by is the cost of two clock reads. */
 int64_t ft_ticks_elapsed(uint64_t since);
 
+/* For sums of ticks: what is one tick in seconds? From a tenth of a second after import on it is
+ * always the same, so that a sum that only grows does so in seconds too. */
+double ft_seconds_per_tick(void);
+
 /* How many ticks are surely less than ns nanoseconds, 0 while that is not known yet:
  * elapsed ticks below it need no further look. */
 uint64_t ft_ticks_surely_within(int64_t ns);

@@ -18,7 +18,9 @@ NAMES = (
     "primitives",
     "conditions",
     "queues",
+    "recording",
     "sweep",
+    "programs",
 )
 
 

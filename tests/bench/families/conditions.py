@@ -9,7 +9,7 @@ from ..libraries import Libraries
 from ..model import OURS, THREADING, Case, Mark, Row, Settings
 
 
-def _ping_pong(module: Any, count: int) -> tuple[float]:
+def ping_pong(module: Any, count: int) -> tuple[float]:
     """Two threads that wake each other in turn; microseconds for each wake-up."""
     condition, turn = module.Condition(), [0]
 
@@ -26,7 +26,7 @@ def _ping_pong(module: Any, count: int) -> tuple[float]:
     return (1e6 * max(together([lambda me=me: player(me) for me in range(2)])) / (2 * count),)
 
 
-def _rounds(module: Any, parties: int, count: int) -> tuple[float]:
+def rounds(module: Any, parties: int, count: int) -> tuple[float]:
     """Microseconds for a round of a barrier, all parties arriving at once."""
     barrier = module.Barrier(parties)
 
@@ -54,7 +54,7 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
             "condition-ping-pong",
             "a wake-up in Condition ping-pong, 2 threads",
             "Condition",
-            lambda module: _ping_pong(module, settings.count(4000)),
+            lambda module: ping_pong(module, settings.count(4000)),
         )
     ]
     for parties in (2, 4, 8):
@@ -63,7 +63,7 @@ def cases(libraries: Libraries, settings: Settings) -> list[Case]:
                 f"barrier-{parties}",
                 f"a Barrier round of {parties} threads",
                 "Barrier",
-                lambda module, parties=parties: _rounds(module, parties, settings.count(4000 // parties)),
+                lambda module, parties=parties: rounds(module, parties, settings.count(4000 // parties)),
             )
         )
     return found
