@@ -1,39 +1,48 @@
 # The commands of the project; `make help` lists them. All of them set up what they need, once.
 
-EVERY := 3.13 3.13t
-# Those that a command is for, as in `make conformance FLAVOURS=3.13t`.
-FLAVOURS := $(EVERY)
-# Any Python 3 will do: it only runs scripts/interpreters.py, which finds or builds the two that matter.
+# The builds of CPython: those that every change has to pass on, and all that the package is for.
+ALWAYS := 3.13 3.13t
+EVERY := $(ALWAYS) 3.14 3.14t 3.15 3.15t
+# Any Python 3 will do: it only runs scripts/interpreters.py, which finds or builds those that matter.
 PYTHON ?= python3
+# Those that a command is for, as in `make conformance FLAVOURS=3.13t`. `make test` takes what is here besides, before
+# the others, so that its last line is the summary of 3.13t.
+FLAVOURS := $(if $(filter test,$(MAKECMDGOALS)),$(shell $(PYTHON) scripts/interpreters.py --ready)) $(ALWAYS)
 # What one example may take, and one run of the Python tests; a hang must end.
 EXAMPLE_SECONDS ?= 180
 TEST_SECONDS ?= 900
 # More options for pytest, as in `make test PYTEST_ARGS='-k fork'`.
 PYTEST_ARGS ?=
-STUBS := ft_utils.synchronization ft_utils.contention ft_utils.aio
+STUBS := ft_utils.synchronization ft_utils.contention ft_utils.aio ft_locks
 # Packages whose types stand in the code, and are for ourselves.
 TYPED := ft_utils._profiling
+# Programs that have to pass strict type checkers; the other examples are given, without annotations.
+PROGRAMS := tests/data/typed_uses.py examples/index_stdlib.py examples/pipeline_ast.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # The order of the checks is the order of the prerequisites; what can run in parallel does so within a step.
 .NOTPARALLEL:
-.PHONY: help dev pytest examples test soak conformance sanitize wheels bench plot lint header clean FORCE
+.PHONY: help dev pytest examples test compile aarch64 soak conformance sanitize wheels bench plot lint header clean FORCE
 
 help:
 	@echo 'make examples   build the wheels for 3.13 and 3.13t, install them into .venv/, run every example on both'
 	@echo 'make dev        build what has changed straight into .venv/, in seconds (no wheel)'
 	@echo 'make pytest     then run one test: T=tests/process/test_fork.py or T="-k fork" (F=3.13t for one build)'
-	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest)'
+	@echo 'make test       the same set-up, then every check of Go and Python (PYTEST_ARGS=… for pytest), on the two and on'
+	@echo '                those of $(filter-out $(ALWAYS),$(EVERY)) that are here already'
 	@echo 'make soak       the Python tests ten times on both builds beside busy processes (ROUNDS=… BUSY=… PYTEST_ARGS=…)'
 	@echo 'make conformance'
 	@echo '                the tests of CPython and of eight projects on our names (SUITES=… FLAVOURS=…; docs/conformance.md)'
 	@echo 'make sanitize   the C types under the address, undefined-behaviour and thread sanitizers'
-	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux'
+	@echo 'make compile    the C types compiled, not run, for the builds of CPython that are not here'
+	@echo 'make aarch64    a wheel for Linux on arm64, cross-built, and tests on it under qemu (T=… for some of them)'
+	@echo 'make wheels     dist/*.whl for cp313 and cp313t, tagged manylinux (FLAVOURS=… for others)'
 	@echo 'make bench      the table of speeds on both builds (ROWS=… for some of its rows)'
 	@echo 'make plot       docs/contention.svg from the last full `make bench`'
 	@echo 'make lint       the formatters and linters alone'
 	@echo 'make header     write the C header anew from the constants in Go'
+	@echo 'FLAVOURS=3.14t  to any of these: other builds than the two, of $(EVERY)'
 	@echo 'make clean      remove what was built; the interpreters stay in the cache'
 
 # --- environments ----------------------------------------------------------------------------------------------
@@ -41,11 +50,14 @@ help:
 
 ENVIRONMENTS := $(FLAVOURS:%=.venv/%/.made)
 
+# What a wheel's name says of its build: cp314-cp314t.
+TAG = cp$(subst .,,$(1:t=))-cp$(subst .,,$1)
+
 # A stamp whose result has gone (an interpreter removed from the cache, an emptied dist/) is worth nothing.
 $(shell for f in $(EVERY) $(EVERY:%=%-conformance); do test -x .venv/$$f/bin/python || rm -f .venv/$$f/.[a-z]*; done; \
-	for f in $(EVERY); do ls dist/*-cp313-cp$$(echo $$f | tr -d .)-*.whl >/dev/null 2>&1 || rm -f build/wheel-$$f/.made; done)
+	$(foreach f,$(EVERY),ls dist/*-$(call TAG,$f)-*.whl >/dev/null 2>&1 || rm -f build/wheel-$f/.made;))
 
-# One call makes both interpreters, because it builds them side by side.
+# One call makes the two interpreters that are always needed, because it builds them side by side.
 build/interpreters: scripts/interpreters.py
 	@mkdir -p $(@D)
 	@$(PYTHON) scripts/interpreters.py --all > $@.new
@@ -70,8 +82,8 @@ $(foreach f,$(EVERY) $(EVERY:%=%-conformance),$(eval $(call GROUP_RULE,$f)))
 # --- wheels ----------------------------------------------------------------------------------------------------
 
 SOURCES := $(sort $(wildcard go.mod go.sum pyproject.toml setup.py MANIFEST.in README.md LICENSE licenses/*.txt) \
-	$(shell find golib pybind ft_utils -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
-	-o -name '*.html' -o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
+	$(shell find golib pybind ft_utils ft_locks dist_info -type f \( -name '*.go' -o -name '*.[ch]' -o -name '*.py' \
+	-o -name '*.pyi' -o -name '*.html' -o -name py.typed \) ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null))
 
 # Rewritten only when the list changes, so that a file that was removed counts as a change too.
 build/sources: FORCE
@@ -90,7 +102,7 @@ build/sdist/.made: build/sources $(SOURCES) .venv/3.13/.group-build
 define WHEEL_RULE
 build/wheel-$1/.made: build/sdist/.made .venv/$1/.made
 	@echo 'wheel for $1'
-	@rm -rf $$(@D) dist/*-cp313-cp$(subst .,,$1)-*.whl && mkdir -p $$(@D) dist
+	@rm -rf $$(@D) dist/*-$(call TAG,$1)-*.whl && mkdir -p $$(@D) dist
 	@.venv/$1/bin/python -m pip wheel --quiet --no-deps --wheel-dir $$(@D) build/sdist/*.tar.gz
 	@PATH="$$(CURDIR)/.venv/3.13/bin:$$$$PATH" auditwheel repair --wheel-dir dist $$(@D)/*.whl > $$(@D)/log 2>&1 \
 		|| { cat $$(@D)/log; exit 1; }
@@ -99,7 +111,7 @@ build/wheel-$1/.made: build/sdist/.made .venv/$1/.made
 .venv/$1/.installed: build/wheel-$1/.made
 	@echo 'installing the wheel into .venv/$1'
 	@.venv/$1/bin/python -m pip install --quiet --no-index --no-deps --force-reinstall \
-		dist/*-cp313-cp$(subst .,,$1)-*.whl
+		dist/*-$(call TAG,$1)-*.whl
 	@touch $$@
 endef
 $(foreach f,$(EVERY),$(eval $(call WHEEL_RULE,$f)))
@@ -116,8 +128,8 @@ F ?= $(FLAVOURS)
 T ?=
 
 # The stamp goes, so that the next `make test` installs the wheel again.
-.PHONY: $(FLAVOURS:%=dev-%)
-$(FLAVOURS:%=dev-%): dev-%: .venv/%/.made .venv/%/.group-test
+.PHONY: $(EVERY:%=dev-%)
+$(EVERY:%=dev-%): dev-%: .venv/%/.made .venv/%/.group-test
 	@rm -f .venv/$*/.installed
 	@$(PYTHON) scripts/dev.py .venv/$*/bin/python
 
@@ -171,16 +183,34 @@ check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
 	@for f in $(FLAVOURS); do echo "types on $$f"; \
 		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
+	@echo 'types of programs that use the package'
+	@rm -rf build/typed && mkdir -p build/typed && cp $(PROGRAMS) build/typed && echo '{}' > build/typed/pyrightconfig.json
+	@cd build/typed && $(OUTSIDE) ../../.venv/$(firstword $(FLAVOURS))/bin/python -m mypy --config-file ../../pyproject.toml *.py
+	@if command -v pyright > /dev/null; then cd build/typed && \
+		pyright --pythonpath ../../.venv/$(firstword $(FLAVOURS))/bin/python *.py; fi
 
-# Both builds at the same time, since the tests wait more than they compute: 3.13 into a file that is shown first, so
-# that the summary of 3.13t is the last line.
-PYTEST = $(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) .venv/$1/bin/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+# Two builds at a time, since the tests wait more than they compute, each into a file that is shown at the end.
+PYTEST = $(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) .venv/$$f/bin/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 test: check-go lint check-installed check-stubs
 	@mkdir -p build
-	@{ $(call PYTEST,3.13) > build/pytest-3.13.log 2>&1; echo $$? > build/pytest-3.13.code; } & \
-		$(call PYTEST,3.13t) > build/pytest-3.13t.log 2>&1; code=$$?; wait; \
-		for f in $(FLAVOURS); do echo "pytest on $$f"; cat build/pytest-$$f.log; done; \
-		exit $$(( code | $$(cat build/pytest-3.13.code) ))
+	@run() { f=$$1; test -z "$$f" || { $(PYTEST) > build/pytest-$$f.log 2>&1; echo $$? > build/pytest-$$f.code; }; }; \
+		set -- $(FLAVOURS); while [ $$# -gt 0 ]; do \
+			run $$1 & run "$$2"; wait; shift; test $$# = 0 || shift; done
+	@echo 'tested on $(strip $(FLAVOURS)); not on $(or $(filter-out $(FLAVOURS),$(EVERY)),none that is left)'
+	@code=0; for f in $(FLAVOURS); do \
+		echo "pytest on $$f"; cat build/pytest-$$f.log; code=$$(( code | $$(cat build/pytest-$$f.code) )); done; exit $$code
+
+# Versions that cannot be run here, with the headers of 3.14: the branches of pybind/types/platform/pyver.h compile.
+compile:
+	@ready="$$($(PYTHON) scripts/interpreters.py --ready | tr '\n' ' ')" && \
+		echo "here, and part of \`make test': $(ALWAYS) $$ready" && \
+		headers=$$($(PYTHON) scripts/interpreters.py 3.14) && \
+		for f in $(filter-out $(ALWAYS) 3.14,$(EVERY)); do case " $$ready " in *" $$f "*) ;; *) left="$$left $$f" ;; esac; done && \
+		{ test -z "$$left" || $(PYTHON) scripts/compile_only.py "$$headers" $$left; }
+
+# Not a part of `make test`: an emulator is slow. What it needs is said by the script.
+aarch64: build/wheel-3.13/.made .venv/3.13/.group-test
+	@.venv/3.13/bin/python scripts/aarch64.py .venv/3.13/bin/python dist/*-$(call TAG,3.13)-*x86_64.whl $(T)
 
 # Not a part of `make test`: it takes an hour and more. What is flaky on a busy machine is a defect, of a test or of a lock.
 ROUNDS ?= 10
@@ -216,7 +246,7 @@ define CONFORMANCE_RULE
 .venv/$1-conformance/.installed: build/wheel-$1/.made .venv/$1-conformance/.made
 	@echo 'installing the wheel into .venv/$1-conformance'
 	@.venv/$1-conformance/bin/python -m pip install --quiet --no-index --no-deps --force-reinstall \
-		dist/*-cp313-cp$(subst .,,$1)-*.whl
+		dist/*-$(call TAG,$1)-*.whl
 	@touch $$@
 endef
 $(foreach f,$(EVERY),$(eval $(call CONFORMANCE_RULE,$f)))

@@ -1,4 +1,4 @@
-"""The three native pieces of ft_utils; everything else about the package stands in pyproject.toml."""
+"""The three native pieces of ft_utils, and what is made for the wheel; all else stands in pyproject.toml."""
 
 import functools
 import importlib.util
@@ -9,13 +9,17 @@ from pathlib import Path
 from types import ModuleType
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError
 from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 TYPES = ROOT / "pybind" / "types"
 DRIVER = ROOT / "pybind" / "driver" / "build.py"
+DIST_INFO = ROOT / "dist_info"
+NAME = "ft-utils-synchronization"
 VIEWER = ROOT / "pybind" / "viewer"
 INCLUDE = ROOT / "pybind" / "include"
 
@@ -62,14 +66,18 @@ def go_program() -> GoProgram:
     return GoProgram("ft_utils._viewer", sources=[], depends=relative(sources))
 
 
-def load_driver() -> ModuleType:
-    """Load pybind/driver/build.py by path: an installed package may have the name `build` too."""
-    spec = importlib.util.spec_from_file_location("ft_utils_golib_driver", DRIVER)
-    driver = importlib.util.module_from_spec(spec)
-    sys.path.append(str(DRIVER.parent))  # for what it imports from beside itself
-    sys.modules[spec.name] = driver
-    spec.loader.exec_module(driver)
-    return driver
+def load(path: Path) -> ModuleType:
+    """Load a file of ours by path: an installed package may have its name too, as `build`."""
+    spec = importlib.util.spec_from_file_location(f"ft_utils_setup_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.append(str(path.parent))  # for what it imports from beside itself
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def version() -> str:
+    return load(ROOT / "ft_utils" / "_version.py").__version__
 
 
 def compile_each(compiler, compile_all, sources, output_dir=None, depends=None, **options) -> list[str]:
@@ -108,7 +116,7 @@ class BuildNative(build_ext):
         output = Path(self.get_ext_fullpath(ext.name))
         if not (self.force or newer_group(ext.depends, output)):
             return
-        driver = load_driver()
+        driver = load(DRIVER)
         try:
             if isinstance(ext, GoProgram):
                 driver.build_viewer(output)
@@ -118,8 +126,33 @@ class BuildNative(build_ext):
             raise CompileError(str(error)) from None  # setuptools prints it as one line
 
 
+class BuildPython(build_py):
+    """build_py that completes the second name of the package."""
+
+    def run(self) -> None:
+        super().run()
+        load(DIST_INFO / "second_name.py").lay(ROOT, Path(self.build_lib))
+
+
+class Wheel(bdist_wheel):
+    """bdist_wheel that adds the bill of materials."""
+
+    def write_wheelfile(self, wheelfile_base: str, *args: str) -> None:
+        """The last step before the archive: what was built is in place then, and the folder of metadata is made."""
+        super().write_wheelfile(wheelfile_base, *args)
+        sbom = load(DIST_INFO / "sbom.py")
+        try:
+            sbom.write(NAME, version(), Path(self.bdist_dir), Path(wheelfile_base))
+        except sbom.Incomplete as error:
+            raise CompileError(str(error)) from None
+
+
+index_page = load(DIST_INFO / "index_page.py")
 setup(
+    long_description=index_page.page((ROOT / "README.md").read_text(), version()),
+    long_description_content_type="text/markdown",
+    project_urls=index_page.project_urls(version()),
     # Go first: where it is missing, that is said before anything is compiled.
     ext_modules=[go_extension(), go_program(), locks_extension()],
-    cmdclass={"build_ext": BuildNative},
+    cmdclass={"build_ext": BuildNative, "build_py": BuildPython, "bdist_wheel": Wheel},
 )

@@ -17,6 +17,7 @@ import sysconfig
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
@@ -127,7 +128,7 @@ def work(index: Index, progress: Progress) -> None:
 
 def query(index: Index, finished: threading.Event, asked: list[int]) -> None:
     """Ask until all is indexed. What was found can only have become more since the last time."""
-    last = dict.fromkeys(("def", "self", "import", "lambda"), (0, 0))
+    last: dict[str, tuple[int, int]] = dict.fromkeys(("def", "self", "import", "lambda"), (0, 0))
     while not finished.wait(0.005):  # a question now and then, as a user would
         for word, (uses, files) in last.items():
             now = index.ask(word)
@@ -139,9 +140,10 @@ def query(index: Index, finished: threading.Event, asked: list[int]) -> None:
 def index_together(files: list[Path], threads: int) -> tuple[Words, int]:
     """The index, and the number of queries that were answered meanwhile."""
     index, progress = Index(), Progress(files)
-    finished, queries, failures = threading.Event(), [0], []
+    finished, queries = threading.Event(), [0]
+    failures: list[BaseException] = []
 
-    def guarded(target, *args) -> None:
+    def guarded(target: Callable[..., None], *args: object) -> None:
         try:
             target(*args)
         except BaseException as error:
@@ -169,10 +171,10 @@ def sources(limit: int | None) -> list[Path]:
     return files[:limit]
 
 
-def timed(times: list[float], function, *args):
+def timed[**P, R](times: list[float], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The function's result; how long it took is added to the times."""
     start = time.perf_counter()
-    result = function(*args)
+    result = function(*args, **kwargs)
     times.append(time.perf_counter() - start)
     return result
 
@@ -183,7 +185,7 @@ def build() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", type=int, default=max(2, os.cpu_count() or 1), help="number of workers")
     parser.add_argument("--limit", type=int, help="index only so many files, the largest ones")
     options = parser.parse_args()
@@ -194,7 +196,9 @@ def main() -> None:
     size = sum(len(file.read_bytes()) for file in files)  # also brings them into the page cache, for a fair race
     print(f"{build()}: {len(files)} files, {size / 1e6:.1f} MB")
 
-    alone, together, queries = [], [], 0
+    alone: list[float] = []
+    together: list[float] = []
+    queries, expected = 0, Words()
     for _ in range(ROUNDS):
         expected = timed(alone, index_alone, files)
         words, asked = timed(together, index_together, files, options.threads)

@@ -65,6 +65,10 @@ class Findings:
                 self.unparsable += 1
 
 
+def lines_of(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
 def facts_of(file: Path, source: bytes) -> Iterator[Fact]:
     try:
         tree = ast.parse(source)
@@ -75,9 +79,9 @@ def facts_of(file: Path, source: bytes) -> Iterator[Fact]:
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield "function", node.name, node.end_lineno - node.lineno + 1
+                yield "function", node.name, lines_of(node)
             case ast.ClassDef():
-                yield "class", node.name, node.end_lineno - node.lineno + 1
+                yield "class", node.name, lines_of(node)
             case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
                 called[name] += 1
     for name, times in called.items():
@@ -239,7 +243,7 @@ def report(found: Findings) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", type=int, default=max(2, os.cpu_count() or 1), help="trees parsed at once")
     parser.add_argument("--limit", type=int, help="parse only so many files, the largest ones")
     options = parser.parse_args()

@@ -12,6 +12,7 @@ command line does that to a whole program, and shows what was recorded:
     python -m ft_utils.contention view FILE
 """
 
+from ft_utils import _beside
 from ft_utils._deadlock import DeadlockError, Waiter, on_deadlock
 from ft_utils._dump import dump, locks_waited_for, register, unregister
 from ft_utils._profiling.profile import Profile, ProfileError
@@ -31,6 +32,8 @@ __all__ = [
     "stop",
     "unregister",
 ]
+
+_beside.look()
 
 if __name__ == "__main__":
     import sys

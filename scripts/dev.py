@@ -46,13 +46,17 @@ def lay_over(package: Path, installed: Path) -> None:
         if path.name not in built:
             path.unlink()  # of another time
     for folder in (package, ROOT / "ft_utils"):
-        for path in folder.rglob("*"):
-            if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ".html", ""}:
-                place = installed / path.relative_to(folder)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                fresh = place.with_name(place.name + ".new")
-                shutil.copy2(path, fresh)
-                fresh.replace(place)
+        lay(folder, installed)
+
+
+def lay(folder: Path, installed: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix in {".so", ".py", ".pyi", ".typed", ".html", ""}:
+            place = installed / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            fresh = place.with_name(place.name + ".new")
+            shutil.copy2(path, fresh)
+            fresh.replace(place)
 
 
 def main() -> None:
@@ -67,6 +71,11 @@ def main() -> None:
     folders = [f"--build-lib={work / 'lib'}", f"--build-temp={work / 'temp'}"]
     run(python, "setup.py", "--quiet", "build_ext", *folders, PYTHONPATH=str(tools))
     lay_over(work / "lib" / "ft_utils", Path(site) / "ft_utils")
+    lay(ROOT / "ft_locks", Path(site) / "ft_locks")
+    sys.path.append(str(ROOT / "dist_info"))
+    import second_name
+
+    second_name.lay(ROOT, Path(site))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from interpreter_flavours import Flavour, Unavailable, cache_root, clean_environment, say
-
-SOURCE_PACKAGE = "python3.13"
-SOURCE_SUITE = "trixie"  # the Debian release that carries SOURCE_PACKAGE
+from interpreter_flavours import Flavour, Series, Unavailable, cache_root, clean_environment, say
 
 # A suite by one of these names marks an apt source as Debian's own archive rather than a vendor's.
 DEBIAN_SUITES = frozenset(
@@ -188,14 +185,14 @@ def is_installed(package: str) -> bool:
     return answer.returncode == 0 and "installed" in answer.stdout and "not-installed" not in answer.stdout
 
 
-def write_apt_configuration(directory: Path, archive: AptSource) -> Path:
-    """A configuration of apt that reads one archive and writes below the directory alone.
+def write_apt_configuration(directory: Path, archive: AptSource, suite: str) -> Path:
+    """A configuration of apt that reads one suite of one archive and writes below the directory alone.
 
     The key is the one the machine already trusts for this archive; apt's checks of signature and hash are on.
     """
     signed_by = f"Signed-By: {archive.signed_by}\n" if archive.signed_by else ""
     (directory / "debian.sources").write_text(
-        f"Types: deb-src\nURIs: {archive.uri}\nSuites: {SOURCE_SUITE}\nComponents: main\n{signed_by}"
+        f"Types: deb-src\nURIs: {archive.uri}\nSuites: {suite}\nComponents: main\n{signed_by}"
     )
     for name in ("lists/partial", "cache/archives/partial", "empty"):
         (directory / name).mkdir(parents=True, exist_ok=True)
@@ -220,7 +217,7 @@ Acquire::Retries "2";
     return configuration
 
 
-def fetch_source(work: Path, log: Path) -> Path:
+def fetch_source(series: Series, work: Path, log: Path) -> Path:
     """Download the source package from the first of the machine's archives that gives it; the upstream tarball."""
     if not shutil.which("apt-get"):
         raise Unavailable("there is no apt-get to fetch CPython's source with")
@@ -231,18 +228,18 @@ def fetch_source(work: Path, log: Path) -> Path:
     for number, archive in enumerate(archives):
         directory = work / f"apt-{number}"
         directory.mkdir(mode=0o755)
-        apt = ["apt-get", "-c", str(write_apt_configuration(directory, archive))]
+        apt = ["apt-get", "-c", str(write_apt_configuration(directory, archive, series.suite))]
         try:
             run_logged([*apt, "update"], log, directory)
-            run_logged([*apt, "source", "--download-only", SOURCE_PACKAGE], log, directory)
+            run_logged([*apt, "source", "--download-only", series.package], log, directory)
         except Unavailable as error:
             reason = str(error)
             continue
-        tarballs = sorted(directory.glob(f"{SOURCE_PACKAGE}_*.orig.tar.*[!c]"))
+        tarballs = sorted(directory.glob(f"{series.package}_*.orig.tar.*[!c]"))
         if tarballs:
             return tarballs[0]
-        reason = f"{SOURCE_PACKAGE} came without an upstream tarball"
-    raise Unavailable(f"no archive in apt's sources gave {SOURCE_PACKAGE}: {reason}")
+        reason = f"{series.package} came without an upstream tarball"
+    raise Unavailable(f"no archive in apt's sources gave {series.package}: {reason}")
 
 
 def unpack(tarball: Path, work: Path, log: Path) -> Path:
@@ -297,7 +294,7 @@ def builder_lock() -> Iterator[None]:
 
 
 def build(flavours: list[Flavour], cached: Callable[[Flavour], Optional[str]]) -> dict[str, str]:
-    """Build the flavours side by side from one download; their paths.
+    """Build the flavours, those of a series side by side from one download; their paths.
 
     `cached` finds a fit build in the cache: what another process has built meanwhile, and what was built here.
     The work directory is in the cache, so that the rename stays within one file system.
@@ -307,8 +304,9 @@ def build(flavours: list[Flavour], cached: Callable[[Flavour], Optional[str]]) -
         if wanted:
             for left in cache_root().glob("work-*"):  # of a builder that was killed: we hold the lock
                 shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(prefix="work-", dir=cache_root()) as name:
-                build_in(Path(name), wanted)
+            for series in dict.fromkeys(flavour.series for flavour in wanted):
+                with tempfile.TemporaryDirectory(prefix="work-", dir=cache_root()) as name:
+                    build_in(Path(name), [flavour for flavour in wanted if flavour.series == series])
         paths = {flavour.name: cached(flavour) for flavour in flavours}
     unfit = [name for name, path in paths.items() if not path]
     if unfit:
@@ -317,14 +315,16 @@ def build(flavours: list[Flavour], cached: Callable[[Flavour], Optional[str]]) -
 
 
 def build_in(work: Path, flavours: list[Flavour]) -> None:
+    """Build flavours of one series."""
+    series = flavours[0].series
     work.chmod(0o755)  # apt drops its privileges to download
     log = cache_root() / "fetch.log"
     log.write_bytes(b"")
     if not shutil.which("dpkg-query"):
         raise Unavailable("this is no Debian machine, so there is no source package to build from")
     install_build_packages(log)
-    say(f"fetching {SOURCE_PACKAGE} of {SOURCE_SUITE} through apt")
-    tarball = fetch_source(work, log)
+    say(f"fetching {series.package} of {series.suite} through apt")
+    tarball = fetch_source(series, work, log)
     version = tarball.name.partition("_")[2].partition(".orig")[0]
     source = unpack(tarball, work, log)
     with ThreadPoolExecutor(len(flavours)) as pool:

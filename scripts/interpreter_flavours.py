@@ -1,4 +1,4 @@
-"""What finding and building an interpreter both speak of: the two builds, the cache, the one error.
+"""What finding and building an interpreter both speak of: the builds, the cache, the one error.
 
 Like its users, it runs on any Python from 3.9 and imports the standard library alone.
 """
@@ -10,19 +10,33 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-SERIES = "3.13"
-
 
 class Unavailable(Exception):
     """One sentence that says why an interpreter cannot be had."""
 
 
 @dataclass(frozen=True)
-class Flavour:
-    """One of the two builds of the series."""
+class Series:
+    """A version of CPython, and where Debian has the source of it."""
 
     name: str
+    suite: str  # the Debian release that carries the source package
+
+    @property
+    def package(self) -> str:
+        return f"python{self.name}"
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the two builds of a series."""
+
+    series: Series
     free_threaded: bool
+
+    @property
+    def name(self) -> str:
+        return self.series.name + ("t" if self.free_threaded else "")
 
     @property
     def command(self) -> str:
@@ -33,10 +47,12 @@ class Flavour:
         return "FT_UTILS_PYTHON_" + self.name.replace(".", "_").upper()
 
 
+SERIES = (Series("3.13", "trixie"), Series("3.14", "forky"), Series("3.15", "forky"))
 FLAVOURS = {
-    SERIES: Flavour(SERIES, free_threaded=False),
-    SERIES + "t": Flavour(SERIES + "t", free_threaded=True),
+    flavour.name: flavour for series in SERIES for flavour in (Flavour(series, False), Flavour(series, True))
 }
+# Every change has to pass on these; on the others where they can be had.
+ALWAYS = ("3.13", "3.13t")
 
 
 def say(message: str) -> None:

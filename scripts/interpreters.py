@@ -3,11 +3,12 @@
 
     python3 scripts/interpreters.py 3.13     prints the path of CPython 3.13
     python3 scripts/interpreters.py 3.13t    prints the path of its free-threaded build
-    python3 scripts/interpreters.py --all    prepares both, prints a path a line
+    python3 scripts/interpreters.py --all    prepares these two, prints a path a line
+    python3 scripts/interpreters.py --ready  prints which of the others (3.14 to 3.15t) are here already, a name a line
 
-Looked at in turn: an explicit variable (FT_UTILS_PYTHON_3_13, FT_UTILS_PYTHON_3_13T), PATH, an earlier build in
-the cache, uv, and last a build from Debian's source package, kept in the cache. Only the answer goes to standard
-output. Any Python from 3.9 on runs this file; it imports the standard library alone.
+Looked at in turn: an explicit variable (FT_UTILS_PYTHON_3_13, FT_UTILS_PYTHON_3_13T and so on), PATH, an earlier build
+in the cache, uv, Maven (3.14 alone), and last a build from Debian's source package, kept in the cache. Only the answer
+goes to standard output. Any Python from 3.9 on runs this file; it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 # Explicit, because a safe path (python -P) leaves a script's own directory out, and so does an import by file name.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import interpreter_maven as maven
 from interpreter_build import build
-from interpreter_flavours import FLAVOURS, SERIES, Flavour, Unavailable, cache_root, clean_environment, say
+from interpreter_flavours import ALWAYS, FLAVOURS, Flavour, Unavailable, cache_root, clean_environment, say
 
 PROBE_SECONDS = 60
 UV_SECONDS = 240
@@ -86,8 +88,8 @@ def examine(flavour: Flavour, candidate: str, modules: tuple[str, ...] = NEEDED)
 
 def lacks(flavour: Flavour, facts: dict) -> str:
     """What keeps an interpreter with these facts from being the flavour; empty when nothing does."""
-    if facts["implementation"] != "cpython" or facts["version"] != SERIES:
-        return f"is {facts['implementation']} {facts['version']}, not CPython {SERIES}"
+    if facts["implementation"] != "cpython" or facts["version"] != flavour.series.name:
+        return f"is {facts['implementation']} {facts['version']}, not CPython {flavour.series.name}"
     if facts["free_threaded"] != flavour.free_threaded:
         return "is a free-threaded build" if facts["free_threaded"] else "is not a free-threaded build"
     if not facts["header"]:
@@ -126,7 +128,7 @@ def version_key(directory: Path) -> tuple[int, ...]:
 
 
 def from_cache(flavour: Flavour) -> Optional[str]:
-    for directory in sorted(cache_root().glob(f"cpython-{SERIES}.*"), key=version_key, reverse=True):
+    for directory in sorted(cache_root().glob(f"cpython-{flavour.series.name}.*"), key=version_key, reverse=True):
         candidate = directory / flavour.name / "bin" / flavour.command
         if candidate.exists():
             with reporting():
@@ -134,13 +136,20 @@ def from_cache(flavour: Flavour) -> Optional[str]:
     return None
 
 
-def from_uv(flavour: Flavour) -> Optional[str]:
-    """What uv knows or can fetch; without a network it must not hold up the build that comes next."""
+def known_to_uv(flavour: Flavour) -> Optional[str]:
     uv = shutil.which("uv")
     if not uv:
         return None
     with reporting():
         return examine(flavour, uv_python(uv, "find", flavour))
+    return None
+
+
+def from_uv(flavour: Flavour) -> Optional[str]:
+    """What uv can fetch; without a network it must not hold up the build that comes next."""
+    uv = shutil.which("uv")
+    if not uv:
+        return None
     with reporting():
         uv_python(uv, "install", flavour)
         return examine(flavour, uv_python(uv, "find", flavour))
@@ -174,9 +183,21 @@ def reporting() -> Iterator[None]:
         say(f"passed over: {error}")
 
 
-def find(flavour: Flavour) -> Optional[str]:
+def from_maven(flavour: Flavour) -> Optional[str]:
+    if maven.has(flavour):
+        with reporting():
+            return maven.fetch(flavour, from_cache)
+    return None
+
+
+# Those that fetch nothing, and all.
+HERE = (from_variable, from_path, from_cache, known_to_uv)
+ANYWHERE = (*HERE, from_uv, from_maven)
+
+
+def find(flavour: Flavour, sources: tuple[Callable[[Flavour], Optional[str]], ...] = ANYWHERE) -> Optional[str]:
     """An interpreter that needs no build, or None."""
-    for source in (from_variable, from_path, from_cache, from_uv):
+    for source in sources:
         found = source(flavour)
         if found:
             return found
@@ -199,15 +220,22 @@ def prepare(flavours: list[Flavour]) -> list[str]:
     return [str(found[flavour.name]) for flavour in flavours]
 
 
+def ready() -> list[str]:
+    """The names of the flavours beside those that are always needed that are here already."""
+    return [name for name, flavour in FLAVOURS.items() if name not in ALWAYS and find(flavour, HERE)]
+
+
 def main(arguments: Optional[list[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Find or make the interpreters that ft_utils is built for.")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("flavour", nargs="?", choices=sorted(FLAVOURS))
-    which.add_argument("--all", action="store_true", help="prepare both, print a path a line")
+    which.add_argument("--all", action="store_true", help=f"prepare {' and '.join(ALWAYS)}, print a path a line")
+    which.add_argument("--ready", action="store_true", help="print which of the others are here already, a name a line")
     options = parser.parse_args(arguments)
+    names = list(ALWAYS) if options.all else [options.flavour]
     try:
-        for path in prepare(list(FLAVOURS.values()) if options.all else [FLAVOURS[options.flavour]]):
-            print(path)
+        for line in ready() if options.ready else prepare([FLAVOURS[name] for name in names]):
+            print(line)
     except Unavailable as error:
         print(f"interpreters: error: {error}", file=sys.stderr)
         return 1

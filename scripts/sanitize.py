@@ -193,6 +193,7 @@ def tsan_interpreter() -> str:
         return given
     sys.path.insert(0, str(ROOT / "scripts"))
     import interpreter_build as interpreters
+    from interpreter_flavours import FLAVOURS
 
     def built() -> list[Path]:
         return sorted(interpreters.cache_root().glob("cpython-*/3.13t-tsan/bin/python3.13t"))
@@ -201,17 +202,17 @@ def tsan_interpreter() -> str:
         with interpreters.builder_lock():
             if not built():
                 with tempfile.TemporaryDirectory(prefix="work-", dir=interpreters.cache_root()) as name:
-                    build_interpreter(interpreters, Path(name))
+                    build_interpreter(interpreters, FLAVOURS["3.13t"].series, Path(name))
     return str(built()[-1])
 
 
-def build_interpreter(interpreters, work: Path) -> None:
+def build_interpreter(interpreters, series, work: Path) -> None:
     root = interpreters.cache_root()
     log = root / "build-3.13t-tsan.log"
     log.write_bytes(b"")
     work.chmod(0o755)  # apt drops its privileges to download
     interpreters.install_build_packages(log)
-    tarball = interpreters.fetch_source(work, log)
+    tarball = interpreters.fetch_source(series, work, log)
     version = tarball.name.partition("_")[2].partition(".orig")[0]
     source = interpreters.unpack(tarball, work, log)
     prefix = root / f"cpython-{version}" / "3.13t-tsan"

@@ -10,7 +10,7 @@ import pytest
 
 from ft_utils.synchronization import IntervalLock, ReaderWriterLock, RWReadContext, RWWriteContext
 
-from ..support.process import run_isolated
+from ..support.process import run_isolated, with_is_whole
 from ..support.threads import exercise, waiters
 
 SECONDS = 1.5
@@ -128,6 +128,7 @@ def test_many_locks(rng: random.Random) -> None:
         assert not lock.locked() and repr(rw).startswith("<ReaderWriterLock unlocked")
 
 
+@with_is_whole
 def test_interrupts_amid_contention(rng: random.Random) -> None:
     """The main thread is torn out of its waits at random moments; its locks are never left held.
 

@@ -14,7 +14,7 @@ import pytest
 import ft_utils.synchronization as ours
 
 from ..support.family import LOCKS, SHARED, holding
-from ..support.process import run_isolated
+from ..support.process import run_isolated, with_is_whole
 from ..support.threads import LIMIT, exercise, waiters
 
 SECONDS = 0.4
@@ -262,6 +262,7 @@ def test_barrier_between_resets_and_timeouts(module: ModuleType, rng: random.Ran
 # --- torn waits -----------------------------------------------------------------------------------------------------
 
 
+@with_is_whole
 def test_interrupts_amid_contention(rng: random.Random) -> None:
     """The main thread is torn out of its waits at random moments; nothing is left held, lost or queued."""
     run_isolated(

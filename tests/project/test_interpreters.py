@@ -5,12 +5,16 @@ what is answered to an unusable explicit variable.
 import importlib
 import json
 import os
+import platform
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+NAMES = ["3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15t"]
+HERE = f"3.{sys.version_info.minor}" + ("" if sys._is_gil_enabled() else "t")
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "interpreters.py"
 
 
@@ -131,14 +135,14 @@ def test_sources_of_both_formats_are_found(building, tmp_path):
 
 def test_private_configuration_keeps_key_and_checks(building, tmp_path):
     archive = building.AptSource("http://a.invalid/debian", ("bookworm",), ("main",), "/key.gpg")
-    configuration = building.write_apt_configuration(tmp_path, archive).read_text()
+    configuration = building.write_apt_configuration(tmp_path, archive, "trixie").read_text()
     sources = (tmp_path / "debian.sources").read_text()
-    assert "Types: deb-src\n" in sources and "Signed-By: /key.gpg\n" in sources
+    assert "Types: deb-src\n" in sources and "Suites: trixie\n" in sources and "Signed-By: /key.gpg\n" in sources
     assert "insecure" not in (configuration + sources).lower()
     assert "trusted" not in (configuration + sources).lower()
 
 
-@pytest.mark.parametrize("name", ["3.13", "3.13t"])
+@pytest.mark.parametrize("name", NAMES)
 def test_unusable_explicit_variable_is_one_sentence(interpreters, name, tmp_path):
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\necho 'not installed' >&2\nexit 127\n")
@@ -159,14 +163,13 @@ def test_unusable_explicit_variable_is_one_sentence(interpreters, name, tmp_path
 
 
 def test_the_running_interpreter_is_judged_by_its_build(interpreters):
-    free_threaded = not sys._is_gil_enabled()
-    right, wrong = interpreters.FLAVOURS["3.13"], interpreters.FLAVOURS["3.13t"]
-    if free_threaded:
-        right, wrong = wrong, right
-    path = interpreters.examine(right, sys.executable)
+    path = interpreters.examine(interpreters.FLAVOURS[HERE], sys.executable)
     assert os.path.samefile(path, getattr(sys, "_base_executable", sys.executable))
-    with pytest.raises(interpreters.Unavailable, match="free-threaded build"):
-        interpreters.examine(wrong, sys.executable)
+    other_build = HERE.rstrip("t") + ("t" if sys._is_gil_enabled() else "")
+    for name in set(NAMES) - {HERE}:
+        complaint = "free-threaded build" if name == other_build else f"not CPython {name.rstrip('t')}"
+        with pytest.raises(interpreters.Unavailable, match=complaint):
+            interpreters.examine(interpreters.FLAVOURS[name], sys.executable)
 
 
 def test_the_newest_build_in_the_cache_is_tried_first(interpreters, tmp_path, monkeypatch, capsys):
@@ -181,14 +184,15 @@ def test_the_newest_build_in_the_cache_is_tried_first(interpreters, tmp_path, mo
     assert "3.13.12" in first and "3.13.5" in second
 
 
-@pytest.mark.parametrize("name", ["3.13", "3.13t"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_cached_build_without_the_tests_of_cpython_is_passed_over(interpreters, name, tmp_path, monkeypatch, capsys):
     """Earlier builds lack the `test` package; the rest of such a build is fit, as its answers show."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fake = tmp_path / "ft_utils" / "cpython-3.13.5" / name / "bin" / f"python{name}"
+    version = name.rstrip("t")
+    fake = tmp_path / "ft_utils" / f"cpython-{version}.5" / name / "bin" / f"python{name}"
     fake.parent.mkdir(parents=True)
-    facts = {"executable": str(fake), "implementation": "cpython", "version": "3.13", "header": True}
-    facts["free_threaded"] = name == "3.13t"
+    facts = {"executable": str(fake), "implementation": "cpython", "version": version, "header": True}
+    facts["free_threaded"] = name.endswith("t")
     for has, expected in ((False, None), (True, str(fake))):
         missing = '"test.lock_tests"' if not has else ""
         # It answers about the modules that it is asked for, as an interpreter does.
@@ -219,13 +223,94 @@ def test_an_unfit_build_is_built_again(interpreters, building, tmp_path, monkeyp
         building.build([flavour], lambda _: None)
 
 
+def test_each_series_is_built_from_its_own_source(interpreters, building, tmp_path, monkeypatch):
+    """The builds of one series come from one download."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    downloads = []
+    monkeypatch.setattr(building, "build_in", lambda work, flavours: downloads.append([f.name for f in flavours]))
+    wanted = [interpreters.FLAVOURS[name] for name in ("3.13", "3.14", "3.13t", "3.15t")]
+    made = set()
+
+    def cached(flavour):
+        if flavour.name in made:
+            return f"/made/{flavour.name}"
+        made.add(flavour.name)  # by the build that comes between the two questions
+        return None
+
+    assert building.build(wanted, cached) == {flavour.name: f"/made/{flavour.name}" for flavour in wanted}
+    assert downloads == [["3.13", "3.13t"], ["3.14"], ["3.15t"]]
+    assert [(f.series.package, f.series.suite) for f in wanted[1:]] == [
+        ("python3.14", "forky"),
+        ("python3.13", "trixie"),
+        ("python3.15", "forky"),
+    ]
+
+
+def test_the_others_that_are_here_are_ready(interpreters, tmp_path, monkeypatch, capsys):
+    """Nothing is fetched or built for them; the two that are always needed are not among them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for flavour in interpreters.FLAVOURS.values():
+        monkeypatch.delenv(flavour.variable, raising=False)
+    assert interpreters.main(["--ready"]) == 0
+    assert capsys.readouterr().out == ""
+    for name in ("3.13", "3.14t"):
+        fake = tmp_path / f"python{name}"
+        facts = {"executable": str(fake), "implementation": "cpython", "version": name.rstrip("t"), "header": True}
+        facts |= {"free_threaded": name.endswith("t"), "missing": []}
+        fake.write_text(f"#!/bin/sh\necho '{json.dumps(facts)}'\n")
+        fake.chmod(0o755)
+    assert interpreters.main(["--ready"]) == 0
+    assert capsys.readouterr().out == "3.14t\n"
+    monkeypatch.setenv(interpreters.FLAVOURS["3.15"].variable, str(tmp_path / "absent"))
+    assert interpreters.main(["--ready"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("interpreters: error: FT_UTILS_PYTHON_3_15 is set, but ")
+
+
+def maven_that(tmp_path, monkeypatch, script):
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "mvn").write_text("#!/bin/sh\n" + script)
+    (folder / "mvn").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the artefact is for x86-64")
+def test_an_artefact_of_maven_is_unpacked_into_the_cache(interpreters, tmp_path, monkeypatch, capsys):
+    facts = {"implementation": "cpython", "version": "3.14", "header": True, "free_threaded": False, "missing": []}
+    inside = "org/bytedeco/cpython/linux-x86_64/"
+    jar = tmp_path / "made.jar"
+    with zipfile.ZipFile(jar, "w") as archive:
+        answer = json.dumps(facts)[:-1]
+        archive.writestr(inside + "bin/python3.14", f"#!/bin/sh\necho '{answer}, \"executable\": \"'$0'\"}}'\n")
+        archive.writestr(inside + "include/Python.h", "")
+        archive.writestr("META-INF/MANIFEST.MF", "")
+    maven_that(tmp_path, monkeypatch, f'for a; do case $a in -DoutputDirectory=*) cp {jar} "${{a#*=}}";; esac; done\n')
+    found = interpreters.from_maven(interpreters.FLAVOURS["3.14"])
+    assert found == str(tmp_path / "ft_utils/cpython-3.14.3/3.14/bin/python3.14")
+    assert (tmp_path / "ft_utils/cpython-3.14.3/3.14/include/Python.h").exists()
+    assert not list((tmp_path / "ft_utils").glob("work-*"))
+    for name in set(NAMES) - {"3.14"}:
+        assert interpreters.from_maven(interpreters.FLAVOURS[name]) is None
+    capsys.readouterr()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the artefact is for x86-64")
+def test_a_maven_that_cannot_fetch_is_passed_over(interpreters, tmp_path, monkeypatch, capsys):
+    maven_that(tmp_path, monkeypatch, "echo 'no such artefact'\nexit 1\n")
+    assert interpreters.from_maven(interpreters.FLAVOURS["3.14"]) is None
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "passed over: mvn did not fetch org.bytedeco:cpython" in line and line.endswith("(no such artefact)")
+
+
 def test_the_script_runs_from_any_directory(interpreters, tmp_path):
     """Also where the directory of a script is kept off the path."""
-    name = "3.13" if sys._is_gil_enabled() else "3.13t"
     for safe in ("", "1"):
         answer = subprocess.run(
-            [sys.executable, str(SCRIPT), name],
-            env={**os.environ, interpreters.FLAVOURS[name].variable: sys.executable, "PYTHONSAFEPATH": safe},
+            [sys.executable, str(SCRIPT), HERE],
+            env={**os.environ, interpreters.FLAVOURS[HERE].variable: sys.executable, "PYTHONSAFEPATH": safe},
             capture_output=True,
             text=True,
             timeout=60,

@@ -1,5 +1,6 @@
 """The seven primitives of threading, in the standard library and in ours, for one suite over both."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,12 +44,14 @@ STANDARD_LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
 class Duck:
-    """The least that a condition may be given: acquire and release."""
+    """The least that a condition may be given: acquire and release. Since 3.14 threading's asks for locked too."""
 
     def __init__(self) -> None:
         lock = threading.Lock()
         self.acquire = lock.acquire
         self.release = lock.release
+        if sys.version_info >= (3, 14):
+            self.locked = lock.locked
 
 
 # How each is made, as a name and a function: ours may be missing when this is imported.

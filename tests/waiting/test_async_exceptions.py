@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ..support.kicks import hammer, hold_until, kick, wait_and_leave, wait_in_vain
-from ..support.process import run_isolated
+from ..support.process import run_isolated, with_is_whole
 from ..support.subjects import SHORT, SUBJECTS, Subject, nothing
 from ..support.threads import LIMIT, Puppet, waiting
 
@@ -73,6 +73,7 @@ def test_to_a_thread_that_holds(subject: Subject, puppets: Puppets) -> None:
     subject.usable(target, friend)
 
 
+@with_is_whole
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_to_threads_that_hammer(subject: Subject, puppets: Puppets, rng: random.Random) -> None:
     target = subject.make()

@@ -172,6 +172,9 @@ class Counting:
         self.calls.append("release")
         self.lock.release()
 
+    def locked(self) -> bool:  # for threading's Condition of 3.14
+        return self.lock.locked()
+
     def __enter__(self) -> str:
         self.acquire()
         return "entered"
@@ -354,7 +357,7 @@ def test_lock_that_can_restore_and_not_save(module: ModuleType) -> None:
     class Half:
         def __init__(self) -> None:
             lock = threading.Lock()
-            self.acquire, self.release = lock.acquire, lock.release
+            self.acquire, self.release, self.locked = lock.acquire, lock.release, lock.locked
 
         def _acquire_restore(self, state: object) -> None:
             states.append(state)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..support.process import run_isolated
+from ..support.process import collects_at_once, run_isolated
 from ..support.subjects import SUBJECTS, Subject
 
 # Where a collection can run in the middle of the wait: that of a condition or barrier runs Python code only for
@@ -23,6 +23,7 @@ def isolated(call: str, timeout: float = 60.0) -> None:
     )
 
 
+@collects_at_once
 @pytest.mark.parametrize("subject", LOOKING, ids=str)
 def test_collection_by_a_thread_that_waits(subject: Subject) -> None:
     """The collection happens within the call; what it runs takes, tries and waits for locks of every type."""

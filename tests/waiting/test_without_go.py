@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ..support.polling import broken_package
-from ..support.process import PRELUDE, Outcome, run_isolated
+from ..support.process import PRELUDE, Outcome, collects_at_once, run_isolated
 
 Run = Callable[[str], Outcome]
 WARNING = "RuntimeWarning: ft_utils could not load its Go library"
@@ -88,6 +88,7 @@ def test_handlers_that_wait(polling: Run) -> None:
     polling("[signalled(subject, looks=False, runs=1) for subject in SUBJECTS]")
 
 
+@collects_at_once
 @pytest.mark.parametrize("how", ["finalizer", "callback"])
 def test_collections_that_wait(how: str, polling: Run) -> None:
     polling(f"[collected(subject, {how!r}, looks=False) for subject in SUBJECTS]")

@@ -3,6 +3,7 @@
 #define FT_WAIT_H
 
 #include "core/waitloop.h"
+#include "platform/pyver.h"
 
 /* The operations of one kind of wait: for a lock of one type, or for one side of a
  * ReaderWriterLock. For a condition and a barrier, which have hooks of their own, only the last
@@ -62,6 +63,13 @@ struct ft_wait_ops {
 
 /* Steps from a lock's object to its word: the head of an object and its weak references. */
 #define FT_WORD_OFFSET ((Py_ssize_t)(sizeof(PyObject) + sizeof(PyObject *)))
+
+/* Says that threads share the object that this word is in: see ft_share. */
+static inline void
+ft_share_object_of(void *word)
+{
+    ft_share((PyObject *)((char *)word - FT_WORD_OFFSET));
+}
 
 enum ft_outcome {
     FT_UNQUEUED = -3, /* a task only: there is no queue; it may load Go, or has to try again */

@@ -82,6 +82,7 @@ ft_exclusive_lock_slow(const struct ft_wait_ops *ops, struct ft_interval_lock *l
     if (barge(lock, self)) {
         return FT_ACQUIRED;
     }
+    ft_share_object_of(lock);
     return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(ops, lock, self, deadline);
 }
 

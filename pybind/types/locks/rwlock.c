@@ -144,6 +144,7 @@ write_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     if (ft_rw_writes(ft_rw_load(lock), self)) {
         return refuse("this thread holds the write lock already; waiting for it would never end");
     }
+    ft_share_object_of(lock);
     return ft_wait(&write_ops, &lock->lock, self, deadline);
 }
 

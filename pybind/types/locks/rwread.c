@@ -1,5 +1,7 @@
 #include "locks/rwread.h"
 
+#include "core/wait.h"
+
 /* A revocation costs the writer the registry's lock and a cache miss for each thread, some
  * 100 ns together for each; a biased read saves a contended cache line, 50 to 100 ns. So
  * the bias comes back only after that many counted reads for each thread: where writes
@@ -116,6 +118,7 @@ maybe_bias(struct ft_rw *lock)
     uint64_t s = ft_rw_load(lock);
     if ((s & (FT_RW_WRITER | FT_RW_QUEUE_FLAGS | FT_RW_REVOKING | FT_RW_BIAS)) == 0) {
         ft_cas(&lock->lock.word, s, s | FT_RW_BIAS);
+        ft_share_object_of(lock); /* readers that share memory do not scale */
     }
 }
 

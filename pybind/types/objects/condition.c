@@ -160,6 +160,12 @@ condition_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
 FT_WITHIN_METHOD(condition_within, ft_condlock_take_within, ft_condlock_exit_within)
 
 static PyObject *
+condition_locked(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return ft_condlock_call(SELF(op), FT_LOCKED_METHOD, NULL, 0, NULL);
+}
+
+static PyObject *
 condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     struct ft_thread *thread = ft_self();
@@ -336,6 +342,7 @@ PyDoc_STRVAR(condition_doc,
 static PyMethodDef methods[] = {
     FT_KEYWORDS("acquire", condition_acquire, "*args, **kwargs", "Call the acquire method of the lock."),
     FT_KEYWORDS("release", condition_release, "*args, **kwargs", "Call the release method of the lock."),
+    FT_NOARGS("locked", condition_locked, "Call the locked method of the lock, as in Python 3.14."),
     FT_KEYWORDS("wait", ft_condition_wait, "timeout=None",
                 "Release the lock, wait to be notified, take the lock again; False if the time was over.\n"
                 "\n"

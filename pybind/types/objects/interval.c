@@ -373,9 +373,9 @@ static PyGetSetDef getset[] = {
 
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(interval_doc, ft_exclusive_new, interval_init, ft_object_dealloc, interval_repr, methods),
-    {Py_tp_members, ft_members},
+    FT_PLAIN_TYPE_SLOTS,
     {Py_tp_getset, getset},
     {0, NULL},
 };
 
-PyType_Spec ft_interval_lock_spec = FT_TYPE_SPEC("IntervalLock", IntervalLock, FT_LOCK_TYPE_FLAGS, slots);
+PyType_Spec ft_interval_lock_spec = FT_TYPE_SPEC("IntervalLock", IntervalLock, FT_PLAIN_TYPE_FLAGS, slots);

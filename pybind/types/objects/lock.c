@@ -119,9 +119,9 @@ static PyMethodDef methods[] = {
 
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(lock_doc, ft_exclusive_new, lock_init, ft_object_dealloc, lock_repr, methods),
-    {Py_tp_members, ft_members},
+    FT_PLAIN_TYPE_SLOTS,
     {Py_tp_getset, ft_name_getset},
     {0, NULL},
 };
 
-PyType_Spec ft_lock_spec = FT_TYPE_SPEC("Lock", struct ft_exclusive, FT_LOCK_TYPE_FLAGS, slots);
+PyType_Spec ft_lock_spec = FT_TYPE_SPEC("Lock", struct ft_exclusive, FT_PLAIN_TYPE_FLAGS, slots);

@@ -15,6 +15,15 @@ ft_object_dealloc(PyObject *op)
     ft_lock_free(op);
 }
 
+#if FT_COLLECTED
+int
+ft_object_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    return 0;
+}
+#endif
+
 PyObject *
 ft_refuse_pickle(PyObject *self, PyObject *Py_UNUSED(unused))
 {

@@ -36,6 +36,9 @@ FT_INLINE void
 ft_object_free(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
+#if FT_COLLECTED
+    PyObject_GC_UnTrack(op); /* does nothing a second time */
+#endif
     if (((struct ft_object_head *)op)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
@@ -155,6 +158,18 @@ PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
 extern PyMemberDef ft_members[];
 
 #define FT_LOCK_TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE)
+
+/* Lock, RLock, IntervalLock and ReaderWriterLock refer to nothing. The collector knows of them
+ * only where that lets threads share them at a lower price (FT_COLLECTED). */
+#if FT_COLLECTED
+int ft_object_traverse(PyObject *op, visitproc visit, void *arg);
+#define FT_PLAIN_TYPE_FLAGS (FT_LOCK_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC)
+#define FT_PLAIN_TYPE_SLOTS \
+    {Py_tp_members, ft_members}, { Py_tp_traverse, ft_object_traverse }
+#else
+#define FT_PLAIN_TYPE_FLAGS FT_LOCK_TYPE_FLAGS
+#define FT_PLAIN_TYPE_SLOTS {Py_tp_members, ft_members}
+#endif
 
 #define FT_TYPE_SPEC(type_name, struct_type, type_flags, type_slots) \
     {                                                                \

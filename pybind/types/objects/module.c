@@ -26,6 +26,7 @@ ft_method_name(PyObject *op, enum ft_method method)
 
 static const char *const method_names[] = {
     [FT_ACQUIRE_METHOD] = "acquire",
+    [FT_LOCKED_METHOD] = "locked",
     [FT_RELEASE_METHOD] = "release",
     [FT_ENTER_METHOD] = "__enter__",
     [FT_EXIT_METHOD] = "__exit__",
@@ -52,6 +53,9 @@ add_type(PyObject *m, PyType_Spec *spec, PyTypeObject *base)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(m, spec, (PyObject *)base);
     int added = type == NULL ? -1 : PyModule_AddType(m, type);
+    if (added == 0) {
+        ft_share((PyObject *)type); /* it lives as long as the module */
+    }
     Py_XDECREF(type);
     return added < 0 ? NULL : type;
 }

@@ -255,9 +255,9 @@ static PyMethodDef methods[] = {
 
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(rlock_doc, ft_exclusive_new, rlock_init, ft_object_dealloc, rlock_repr, methods),
-    {Py_tp_members, ft_members},
+    FT_PLAIN_TYPE_SLOTS,
     {Py_tp_getset, ft_name_getset},
     {0, NULL},
 };
 
-PyType_Spec ft_rlock_spec = FT_TYPE_SPEC("RLock", RLock, FT_LOCK_TYPE_FLAGS, slots);
+PyType_Spec ft_rlock_spec = FT_TYPE_SPEC("RLock", RLock, FT_PLAIN_TYPE_FLAGS, slots);

@@ -331,16 +331,17 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getset[] = {
-    FT_GETTER("__enter__", rw_get_enter, "Always TypeError, naming what to use instead."),
+    /* One of the two: a type with both would be a context manager in the eyes of its ABC. */
+    FT_GETTER(FT_WITH_FIRST, rw_get_enter, "Always TypeError, naming what to use instead."),
     FT_NAME_GETSET,
     {0},
 };
 
 static PyType_Slot slots[] = {
     FT_TYPE_SLOTS(rw_doc, PyType_GenericNew, rw_init, ft_rw_dealloc, rw_repr, methods),
-    {Py_tp_members, ft_members},
+    FT_PLAIN_TYPE_SLOTS,
     {Py_tp_getset, getset},
     {0, NULL},
 };
 
-PyType_Spec ft_rw_lock_spec = FT_TYPE_SPEC("ReaderWriterLock", ReaderWriterLock, FT_LOCK_TYPE_FLAGS, slots);
+PyType_Spec ft_rw_lock_spec = FT_TYPE_SPEC("ReaderWriterLock", ReaderWriterLock, FT_PLAIN_TYPE_FLAGS, slots);

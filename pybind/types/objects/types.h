@@ -30,6 +30,7 @@ extern PyMethodDef ft_report_functions[], ft_dump_functions[], ft_record_functio
 enum ft_method {
     FT_ACQUIRE_METHOD,
     FT_RELEASE_METHOD,
+    FT_LOCKED_METHOD,
     FT_ENTER_METHOD,
     FT_EXIT_METHOD,
     FT_RELEASE_SAVE_METHOD,

@@ -1,27 +1,26 @@
 /* The one file that knows how a version of CPython keeps its frames. */
-#if defined(__has_include)
-#if __has_include(<internal/pycore_frame.h>)
-#define HAS_INTERNAL 1
-#endif
-#endif
-
-#include <patchlevel.h>
-
-/* 3.13 alone: from 3.14 on the free-threaded build copies the code for each thread, and the
- * frame's fields are tagged. */
-#if defined(HAS_INTERNAL) && !defined(FT_PUBLIC_FRAMES) && PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
-#define KNOWN_FRAMES 1
-#define Py_BUILD_CORE 1
-#endif
-
 #include "platform/frames.h"
+#include "platform/pyver.h"
 
-#ifdef KNOWN_FRAMES
+#if FT_KNOWN_FRAMES && defined(__has_include) && !defined(FT_PUBLIC_FRAMES)
+#if __has_include(<internal/pycore_frame.h>)
+#define INTERNAL 1
+#endif
+#endif
 
+#ifdef INTERNAL
+
+#define Py_BUILD_CORE 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
+#include <internal/pycore_ceval.h>
 #include <internal/pycore_frame.h>
+#if PY_VERSION_HEX >= 0x030e0000
+#include <internal/pycore_interpframe.h>
+#endif
 #pragma GCC diagnostic pop
+
+_Static_assert(_PY_SIGNALS_PENDING_BIT == FT_SIGNALS_BIT, "pyver.h has another bit than CPython");
 
 /* A thread's own frames change only while it runs Python code, and here it does not. Frames
  * that stand for C, and those that have not reached their first instruction, name no line. */
@@ -33,7 +32,7 @@ ft_frames_of(const void *here, struct ft_frame *frames, int most)
     for (; f != NULL && n < most; f = f->previous) {
         if (!_PyFrame_IsIncomplete(f)) {
             frames[n++] = (struct ft_frame){
-                f->f_executable,
+                (PyObject *)_PyFrame_GetCode(f),
                 _PyInterpreterFrame_LASTI(f) * (intptr_t)sizeof(_Py_CODEUNIT),
             };
         }

@@ -1,0 +1,2 @@
+from ft_locks._names import *
+from ft_locks._names import __all__ as __all__
