@@ -91,7 +91,9 @@ type resizableWait struct {
 
 func (p resizableWait) contend(w *parking.Waiter) Verdict {
 	v := p.m.Contend(w)
-	*p.how = Permission(w.Outcome)
+	if v == Acquired { // else it is queued, and whoever ends its wait writes there
+		*p.how = Permission(w.Outcome)
+	}
 	return v
 }
 

@@ -11,7 +11,7 @@
 typedef struct {
     FT_OBJECT_HEAD
     PyObject *keyed; /* NULL only when made by __new__ alone; else constant, as: */
-    struct ft_entry *entry;
+    struct ft_keyed_entry *entry;
 } Context;
 
 #define KEYED(op) ((KeyedLock *)(op))
@@ -20,7 +20,7 @@ typedef struct {
 /* ---- taking and releasing: by a user ---- */
 
 static FT_SLOW int
-take_slow(struct ft_entry *e, struct ft_thread *thread, int64_t deadline)
+take_slow(struct ft_keyed_entry *e, struct ft_thread *thread, int64_t deadline)
 {
     if (deadline != FT_NO_WAIT && ft_exclusive_owned(&e->lock, thread)) {
         PyErr_SetString(PyExc_RuntimeError,
@@ -31,7 +31,7 @@ take_slow(struct ft_entry *e, struct ft_thread *thread, int64_t deadline)
 }
 
 static int
-take(struct ft_entry *e, int64_t deadline)
+take(struct ft_keyed_entry *e, int64_t deadline)
 {
     struct ft_thread *thread = ft_self();
     if (FT_UNLIKELY(thread == NULL)) {
@@ -54,7 +54,7 @@ refuse_release(bool locked)
 }
 
 static int
-give(KeyedLock *self, struct ft_entry *e)
+give(KeyedLock *self, struct ft_keyed_entry *e)
 {
     struct ft_thread *thread = ft_self();
     if (FT_UNLIKELY(thread == NULL)) {
@@ -83,7 +83,7 @@ keyed_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *k
         PyErr_SetString(PyExc_TypeError, "acquire() needs a key");
         return NULL;
     }
-    struct ft_entry *e = ft_entry_find_or_make(KEYED(op), found[0]);
+    struct ft_keyed_entry *e = ft_entry_find_or_make(KEYED(op), found[0]);
     if (e == NULL) {
         return NULL;
     }
@@ -95,7 +95,7 @@ keyed_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *k
 static PyObject *
 keyed_release(PyObject *op, PyObject *key)
 {
-    struct ft_entry *e = ft_entry_find(KEYED(op), key);
+    struct ft_keyed_entry *e = ft_entry_find(KEYED(op), key);
     if (e == NULL) {
         return PyErr_Occurred() ? NULL : ft_none(refuse_release(false));
     }
@@ -107,7 +107,7 @@ keyed_release(PyObject *op, PyObject *key)
 static PyObject *
 keyed_locked(PyObject *op, PyObject *key)
 {
-    struct ft_entry *e = ft_entry_find(KEYED(op), key);
+    struct ft_keyed_entry *e = ft_entry_find(KEYED(op), key);
     if (e == NULL) {
         return PyErr_Occurred() ? NULL : Py_False;
     }
@@ -145,7 +145,7 @@ static PyObject *
 new_context(PyObject *op, PyObject *key)
 {
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
-    struct ft_entry *e = state == NULL ? NULL : ft_entry_find_or_make(KEYED(op), key);
+    struct ft_keyed_entry *e = state == NULL ? NULL : ft_entry_find_or_make(KEYED(op), key);
     PyTypeObject *type = e == NULL ? NULL : state->keyed_context;
     PyObject *context = e == NULL ? NULL : type->tp_alloc(type, 0);
     if (context == NULL) {
@@ -172,7 +172,7 @@ keyed_call(PyObject *op, PyObject *args, PyObject *kwargs)
 
 /* ---- methods of the KeyedContext ---- */
 
-static struct ft_entry *
+static struct ft_keyed_entry *
 entry_of(PyObject *op)
 {
     if (FT_UNLIKELY(CONTEXT(op)->entry == NULL)) {
@@ -185,14 +185,14 @@ entry_of(PyObject *op)
 int
 ft_keyed_take(PyObject *op, int64_t deadline)
 {
-    struct ft_entry *e = entry_of(op);
+    struct ft_keyed_entry *e = entry_of(op);
     return FT_LIKELY(e != NULL) ? take(e, deadline) : FT_FAILED;
 }
 
 int
 ft_keyed_give(PyObject *op)
 {
-    struct ft_entry *e = entry_of(op);
+    struct ft_keyed_entry *e = entry_of(op);
     return FT_LIKELY(e != NULL) ? give(KEYED(CONTEXT(op)->keyed), e) : -1;
 }
 
@@ -249,14 +249,14 @@ keyed_within(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
 static PyObject *
 context_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    struct ft_entry *e = entry_of(op);
+    struct ft_keyed_entry *e = entry_of(op);
     return e == NULL ? NULL : ft_bool(ft_exclusive_locked(&e->lock));
 }
 
 static PyObject *
 context_get_key(PyObject *op, void *Py_UNUSED(closure))
 {
-    struct ft_entry *e = entry_of(op);
+    struct ft_keyed_entry *e = entry_of(op);
     return e == NULL ? NULL : Py_NewRef(e->key);
 }
 
@@ -269,7 +269,7 @@ context_get_keyed(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 context_repr(PyObject *op)
 {
-    struct ft_entry *e = CONTEXT(op)->entry;
+    struct ft_keyed_entry *e = CONTEXT(op)->entry;
     if (e == NULL) {
         return PyUnicode_FromFormat("<%s without a key at %p>", ft_type_name(op), op);
     }
@@ -322,7 +322,7 @@ context_init(PyObject *op, PyObject *args, PyObject *kwargs)
         || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!O:KeyedContext", names, state->keyed, &keyed, &key)) {
         return -1;
     }
-    struct ft_entry *e = ft_entry_find_or_make(KEYED(keyed), key);
+    struct ft_keyed_entry *e = ft_entry_find_or_make(KEYED(keyed), key);
     if (e == NULL) {
         return -1;
     }

@@ -10,7 +10,7 @@
 
 /* ---- the table: in the critical section ---- */
 
-static inline struct ft_entry **
+static inline struct ft_keyed_entry **
 bucket_of(KeyedLock *self, Py_hash_t hash)
 {
     return &self->buckets[((size_t)hash * 0x9E3779B97F4A7C15ULL >> 32) & (self->n_buckets - 1)];
@@ -20,7 +20,7 @@ bucket_of(KeyedLock *self, Py_hash_t hash)
 static bool
 resize(KeyedLock *self, size_t n)
 {
-    struct ft_entry **fresh = calloc(n, sizeof *fresh), **old = self->buckets;
+    struct ft_keyed_entry **fresh = calloc(n, sizeof *fresh), **old = self->buckets;
     size_t n_old = self->n_buckets;
     if (fresh == NULL) {
         return old != NULL;
@@ -28,9 +28,9 @@ resize(KeyedLock *self, size_t n)
     self->buckets = fresh;
     self->n_buckets = n;
     for (size_t i = 0; i < n_old; i++) {
-        for (struct ft_entry *e = old[i], *next; e != NULL; e = next) {
+        for (struct ft_keyed_entry *e = old[i], *next; e != NULL; e = next) {
             next = e->next;
-            struct ft_entry **bucket = bucket_of(self, e->hash);
+            struct ft_keyed_entry **bucket = bucket_of(self, e->hash);
             e->next = *bucket;
             *bucket = e;
         }
@@ -40,13 +40,13 @@ resize(KeyedLock *self, size_t n)
 }
 
 static bool
-add(KeyedLock *self, struct ft_entry *e)
+add(KeyedLock *self, struct ft_keyed_entry *e)
 {
     if (self->n_entries >= self->n_buckets
         && !resize(self, self->n_buckets == 0 ? FEWEST_BUCKETS : 2 * self->n_buckets)) {
         return false;
     }
-    struct ft_entry **bucket = bucket_of(self, e->hash);
+    struct ft_keyed_entry **bucket = bucket_of(self, e->hash);
     e->serial = ++self->serial;
     e->next = *bucket;
     *bucket = e;
@@ -55,9 +55,9 @@ add(KeyedLock *self, struct ft_entry *e)
 }
 
 static void
-take_out(KeyedLock *self, struct ft_entry *e)
+take_out(KeyedLock *self, struct ft_keyed_entry *e)
 {
-    struct ft_entry **link = bucket_of(self, e->hash);
+    struct ft_keyed_entry **link = bucket_of(self, e->hash);
     while (*link != e) {
         link = &(*link)->next;
     }
@@ -69,11 +69,11 @@ take_out(KeyedLock *self, struct ft_entry *e)
 }
 
 /* The oldest entry with this hash that is newer than `seen`, or NULL. */
-static struct ft_entry *
+static struct ft_keyed_entry *
 newer(KeyedLock *self, Py_hash_t hash, uint64_t seen)
 {
-    struct ft_entry *found = NULL;
-    for (struct ft_entry *e = self->buckets == NULL ? NULL : *bucket_of(self, hash); e != NULL; e = e->next) {
+    struct ft_keyed_entry *found = NULL;
+    for (struct ft_keyed_entry *e = self->buckets == NULL ? NULL : *bucket_of(self, hash); e != NULL; e = e->next) {
         if (e->hash == hash && e->serial > seen && (found == NULL || e->serial < found->serial)) {
             found = e;
         }
@@ -85,7 +85,7 @@ newer(KeyedLock *self, Py_hash_t hash, uint64_t seen)
 
 /* Has the lock of an entry go by the name of its KeyedLock. */
 static int
-name_entry(KeyedLock *self, struct ft_entry *e)
+name_entry(KeyedLock *self, struct ft_keyed_entry *e)
 {
     struct ft_known *made = NULL;
     PyObject *name = ft_names_get(ft_word_address((PyObject *)self));
@@ -97,12 +97,12 @@ name_entry(KeyedLock *self, struct ft_entry *e)
     return outcome;
 }
 
-static void free_entry(struct ft_entry *e);
+static void free_entry(struct ft_keyed_entry *e);
 
-static struct ft_entry *
+static struct ft_keyed_entry *
 new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
 {
-    struct ft_entry *e = calloc(1, sizeof *e);
+    struct ft_keyed_entry *e = calloc(1, sizeof *e);
     if (e == NULL) {
         PyErr_NoMemory();
         return NULL;
@@ -120,7 +120,7 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
 }
 
 static void
-free_entry(struct ft_entry *e)
+free_entry(struct ft_keyed_entry *e)
 {
     ft_record_gone(&e->lock);
     ft_names_end(&e->lock);
@@ -129,7 +129,7 @@ free_entry(struct ft_entry *e)
 }
 
 void
-ft_entry_leave(KeyedLock *self, struct ft_entry *e)
+ft_entry_leave(KeyedLock *self, struct ft_keyed_entry *e)
 {
     Py_ssize_t users = atomic_load(&e->users);
     while (users > 1) {
@@ -153,10 +153,10 @@ ft_entry_leave(KeyedLock *self, struct ft_entry *e)
 
 /* The next candidate, with the caller as a user; `fresh`, if there is one, once there is none.
  * NULL: neither, or no memory. */
-static struct ft_entry *
-candidate(KeyedLock *self, Py_hash_t hash, uint64_t seen, struct ft_entry *fresh)
+static struct ft_keyed_entry *
+candidate(KeyedLock *self, Py_hash_t hash, uint64_t seen, struct ft_keyed_entry *fresh)
 {
-    struct ft_entry *e;
+    struct ft_keyed_entry *e;
     Py_BEGIN_CRITICAL_SECTION(self);
     e = newer(self, hash, seen);
     if (e != NULL) {
@@ -171,12 +171,12 @@ candidate(KeyedLock *self, Py_hash_t hash, uint64_t seen, struct ft_entry *fresh
 
 /* The entry of a key, made if need be and if `fresh` is given, with the caller as a user. NULL: there
  * is none, or an exception is set. */
-static struct ft_entry *
-search(KeyedLock *self, PyObject *key, Py_hash_t hash, struct ft_entry *fresh)
+static struct ft_keyed_entry *
+search(KeyedLock *self, PyObject *key, Py_hash_t hash, struct ft_keyed_entry *fresh)
 {
     uint64_t seen = 0;
     for (;;) {
-        struct ft_entry *e = candidate(self, hash, seen, fresh);
+        struct ft_keyed_entry *e = candidate(self, hash, seen, fresh);
         if (e == NULL && fresh != NULL) {
             PyErr_NoMemory();
         }
@@ -195,22 +195,22 @@ search(KeyedLock *self, PyObject *key, Py_hash_t hash, struct ft_entry *fresh)
     }
 }
 
-struct ft_entry *
+struct ft_keyed_entry *
 ft_entry_find(KeyedLock *self, PyObject *key)
 {
     Py_hash_t hash = PyObject_Hash(key);
     return hash == -1 ? NULL : search(self, key, hash, NULL);
 }
 
-struct ft_entry *
+struct ft_keyed_entry *
 ft_entry_find_or_make(KeyedLock *self, PyObject *key)
 {
     Py_hash_t hash = PyObject_Hash(key);
-    struct ft_entry *fresh = hash == -1 ? NULL : new_entry(self, key, hash);
+    struct ft_keyed_entry *fresh = hash == -1 ? NULL : new_entry(self, key, hash);
     if (fresh == NULL) {
         return NULL;
     }
-    struct ft_entry *e = search(self, key, hash, fresh);
+    struct ft_keyed_entry *e = search(self, key, hash, fresh);
     if (e != fresh) {
         PyObject *raised = PyErr_GetRaisedException();
         free_entry(fresh);
@@ -225,7 +225,7 @@ int
 ft_entries_traverse(KeyedLock *self, visitproc visit, void *arg)
 {
     for (size_t i = 0; i < self->n_buckets; i++) {
-        for (struct ft_entry *e = self->buckets[i]; e != NULL; e = e->next) {
+        for (struct ft_keyed_entry *e = self->buckets[i]; e != NULL; e = e->next) {
             Py_VISIT(e->key);
         }
     }
@@ -240,7 +240,7 @@ ft_entries_clear(KeyedLock *self)
     PyObject **keys = malloc((self->n_entries + 1) * sizeof *keys);
     size_t n = 0;
     for (size_t i = 0; keys != NULL && i < self->n_buckets; i++) {
-        for (struct ft_entry *e = self->buckets[i]; e != NULL; e = e->next) {
+        for (struct ft_keyed_entry *e = self->buckets[i]; e != NULL; e = e->next) {
             keys[n++] = e->key;
             e->key = Py_NewRef(Py_None);
         }
@@ -255,7 +255,7 @@ void
 ft_entries_free(KeyedLock *self)
 {
     for (size_t i = 0; i < self->n_buckets; i++) {
-        for (struct ft_entry *e; (e = self->buckets[i]) != NULL;) {
+        for (struct ft_keyed_entry *e; (e = self->buckets[i]) != NULL;) {
             self->buckets[i] = e->next;
             free_entry(e);
         }

@@ -19,21 +19,21 @@
 
 /* It begins as the object of a lock does, for reports, which tell the type by the word. It is none:
  * nobody counts references to it, and its type is the KeyedLock's, which outlives it. */
-struct ft_entry {
+struct ft_keyed_entry {
     FT_OBJECT_HEAD
     struct ft_interval_lock lock;
     PyObject *key;
     Py_hash_t hash;
     uint64_t serial;
     _Atomic(Py_ssize_t) users;
-    struct ft_entry *next;
+    struct ft_keyed_entry *next;
 };
 
-FT_ASSERT_WORD(struct ft_entry, lock.word);
+FT_ASSERT_WORD(struct ft_keyed_entry, lock.word);
 
 typedef struct {
     FT_OBJECT_HEAD
-    struct ft_entry **buckets; /* NULL while there has been no entry */
+    struct ft_keyed_entry **buckets; /* NULL while there has been no entry */
     size_t n_buckets;       /* a power of two */
     size_t n_entries;
     uint64_t serial; /* of the newest entry */
@@ -41,20 +41,20 @@ typedef struct {
 
 /* The entry of a key, of which the caller becomes a user. NULL with an exception set, or without one
  * when there is none. */
-struct ft_entry *ft_entry_find(KeyedLock *keyed, PyObject *key);
+struct ft_keyed_entry *ft_entry_find(KeyedLock *keyed, PyObject *key);
 
 /* The same, but it is made if need be. */
-struct ft_entry *ft_entry_find_or_make(KeyedLock *keyed, PyObject *key);
+struct ft_keyed_entry *ft_entry_find_or_make(KeyedLock *keyed, PyObject *key);
 
 /* One user more, by a user. */
 static inline void
-ft_entry_use(struct ft_entry *e)
+ft_entry_use(struct ft_keyed_entry *e)
 {
     atomic_fetch_add(&e->users, 1);
 }
 
 /* One user less. An exception that is on its way stays; the end of a key may run code of its own. */
-void ft_entry_leave(KeyedLock *keyed, struct ft_entry *e);
+void ft_entry_leave(KeyedLock *keyed, struct ft_keyed_entry *e);
 
 /* For the collector: all keys, and letting them go when nobody can reach the KeyedLock any more. */
 int ft_entries_traverse(KeyedLock *keyed, visitproc visit, void *arg);
