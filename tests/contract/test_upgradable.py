@@ -507,6 +507,18 @@ def test_under_a_condition(rw: ReaderWriterLock, puppet: Puppet, module: Any) ->
         assert free(rw)
 
 
+@pytest.mark.parametrize("module", [threading, None], ids=["threading.Condition", "Condition"])
+def test_not_given_up_by_a_condition_over_the_write_side(rw: ReaderWriterLock, module: Any) -> None:
+    """It would come back as a write lock that the block around it could not leave."""
+    with rw.upgradable() as reading:
+        reading.upgrade()
+        condition = (module.Condition if module else Condition)(rw.writing())
+        with pytest.raises(RuntimeError, match="RWUpgradeContext"):
+            condition.wait(0)
+        assert rw.writer_locked() and rw.upgradable_locked()
+    assert free(rw)
+
+
 # --- all together ---------------------------------------------------------------------------------------------------
 
 

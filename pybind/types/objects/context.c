@@ -221,6 +221,21 @@ write_exit(PyObject *op, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(
 
 FT_WITHIN_METHOD(write_within, take_write, write_exit)
 
+/* What is taken back after the wait is a write lock that nothing can be turned back from. */
+static PyObject *
+write_save(PyObject *op, PyObject *unused)
+{
+    ReaderWriterLock *lock = lock_of(op);
+    struct ft_thread *thread = ft_self();
+    if (thread != NULL && lock != NULL && ft_rw_has_gate(&lock->rw, thread)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a Condition over the write side cannot give up a lock that this thread reads upgradably; "
+                        "make it over an RWUpgradeContext, or downgrade() first");
+        return NULL;
+    }
+    return thread == NULL ? NULL : write_release(op, unused);
+}
+
 static PyObject *
 write_restore(PyObject *op, PyObject *Py_UNUSED(state))
 {
@@ -394,7 +409,7 @@ static PyMethodDef write_methods[] = {
     FT_EXIT(write_exit, "Release."),
     FT_WITHIN(write_within),
     FT_IS_OWNED(write_is_owned, "this side of the lock"),
-    FT_NOARGS("_release_save", write_release, SAVE_TEXT),
+    FT_NOARGS("_release_save", write_save, SAVE_TEXT),
     FT_ONE_ARG("_acquire_restore", write_restore, "state", RESTORE_TEXT),
     FT_METHODS_END,
 };
