@@ -95,7 +95,8 @@ def stats() -> Stats:
     """See ft_utils.synchronization.stats."""
     if not _locks.go_loaded():
         return Stats()
-    return Stats(**json.loads(_reports().contention_StatsJSON()))
+    pairs = json.loads(_reports().contention_StatsJSON())
+    return Stats(**dict(zip(pairs[::2], pairs[1::2], strict=True)))
 
 
 def lock_stats() -> list[LockStats]:

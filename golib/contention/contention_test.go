@@ -2,6 +2,7 @@ package contention
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"reflect"
 	"strings"
@@ -11,14 +12,29 @@ import (
 	"ft_utils/golib/parking"
 )
 
-func TestStats(t *testing.T) {
-	var got map[string]uint64
-	b := appendStats(nil, parking.Counters{
-		Contended: 1, Parks: 2, Notifies: 3, Handoffs: 4, Cedes: 5, Timeouts: 6, Interrupts: 1<<64 - 1,
-	})
-	if err := json.Unmarshal(b, &got); err != nil {
+// counters reads what StatsJSON writes.
+func counters(t *testing.T, b []byte) map[string]uint64 {
+	t.Helper()
+	var pairs []json.RawMessage
+	if err := json.Unmarshal(b, &pairs); err != nil || len(pairs)%2 != 0 {
 		t.Fatalf("%s: %v", b, err)
 	}
+	found := map[string]uint64{}
+	for i := 0; i < len(pairs); i += 2 {
+		var name string
+		var n uint64
+		if err := errors.Join(json.Unmarshal(pairs[i], &name), json.Unmarshal(pairs[i+1], &n)); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		found[name] = n
+	}
+	return found
+}
+
+func TestStats(t *testing.T) {
+	got := counters(t, appendStats(nil, parking.Counters{
+		Contended: 1, Parks: 2, Notifies: 3, Handoffs: 4, Cedes: 5, Timeouts: 6, Interrupts: 1<<64 - 1,
+	}))
 	want := map[string]uint64{
 		"contended": 1, "parks": 2, "notifies": 3, "handoffs": 4, "cedes": 5, "timeouts": 6, "interrupts": 1<<64 - 1,
 	}
@@ -72,10 +88,7 @@ func TestReportsTheLocks(t *testing.T) {
 		t.Fatal("the lock was not handed over")
 	}
 	l.Release()
-	var stats map[string]uint64
-	if err := json.Unmarshal([]byte(StatsJSON()), &stats); err != nil {
-		t.Fatal(err)
-	}
+	stats := counters(t, []byte(StatsJSON()))
 	if stats["handoffs"] == 0 || stats["parks"] == 0 || SnapshotJSON() != "[]" {
 		t.Errorf("stats: %v, waiting: %s", stats, SnapshotJSON())
 	}

@@ -1,7 +1,6 @@
 """MemoryError at every allocation: each operation raises it or succeeds, and leaves the lock as it should be."""
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -51,10 +50,6 @@ def test_snapshot() -> None:
 
 
 @injected
-@pytest.mark.xfail(
-    sys.version_info < (3, 14),
-    reason="json.loads() of an object with six keys or more crashes CPython 3.13.5 then"
-)
 def test_stats() -> None:
     isolated("reports(stats)")
 
