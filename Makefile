@@ -180,22 +180,23 @@ check-installed: $(INSTALLED)
 check-stubs: $(INSTALLED) $(FLAVOURS:%=.venv/%/.group-test)
 	@mkdir -p build/empty
 	@for f in $(FLAVOURS); do echo "stubs against the runtime on $$f"; \
-		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
+		(cd build/empty && $(OUTSIDE) $(CURDIR)/.venv/$$f/bin/python -m mypy.stubtest $(STUBS)) || exit 1; done
 	@for f in $(FLAVOURS); do echo "types on $$f"; \
-		(cd build/empty && $(OUTSIDE) ../../.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
+		(cd build/empty && $(OUTSIDE) $(CURDIR)/.venv/$$f/bin/python -m mypy --strict $(TYPED:%=-p %)) || exit 1; done
 	@echo 'types of programs that use the package'
 	@rm -rf build/typed && mkdir -p build/typed && cp $(PROGRAMS) build/typed && echo '{}' > build/typed/pyrightconfig.json
-	@cd build/typed && $(OUTSIDE) ../../.venv/$(firstword $(FLAVOURS))/bin/python -m mypy --config-file ../../pyproject.toml *.py
+	@cd build/typed && $(OUTSIDE) $(CURDIR)/.venv/$(firstword $(FLAVOURS))/bin/python -m mypy --config-file ../../pyproject.toml *.py
 	@if command -v pyright > /dev/null; then cd build/typed && \
-		pyright --pythonpath ../../.venv/$(firstword $(FLAVOURS))/bin/python *.py; fi
+		pyright --pythonpath $(CURDIR)/.venv/$(firstword $(FLAVOURS))/bin/python *.py; fi
 
-# Two builds at a time, since the tests wait more than they compute, each into a file that is shown at the end.
+# Three builds at a time, since the tests wait more than they compute, each into a file that is shown at the end.
 PYTEST = $(OUTSIDE) timeout --foreground --kill-after=10 $(TEST_SECONDS) .venv/$$f/bin/python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 test: check-go lint check-installed check-stubs
-	@mkdir -p build
+	@mkdir -p build && rm -f build/pytest-*.code
 	@run() { f=$$1; test -z "$$f" || { $(PYTEST) > build/pytest-$$f.log 2>&1; echo $$? > build/pytest-$$f.code; }; }; \
 		set -- $(FLAVOURS); while [ $$# -gt 0 ]; do \
-			run $$1 & run "$$2"; wait; shift; test $$# = 0 || shift; done
+			run "$$2" & run "$$3" & run "$$1"; wait; \
+			shift; test $$# = 0 || shift; test $$# = 0 || shift; done
 	@echo 'tested on $(strip $(FLAVOURS)); not on $(or $(filter-out $(FLAVOURS),$(EVERY)),none that is left)'
 	@code=0; for f in $(FLAVOURS); do \
 		echo "pytest on $$f"; cat build/pytest-$$f.log; code=$$(( code | $$(cat build/pytest-$$f.code) )); done; exit $$code
