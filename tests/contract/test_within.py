@@ -29,7 +29,7 @@ from ft_utils.synchronization import (
 
 from ..support.family import Duck
 from ..support.kicks import hammer
-from ..support.process import run_isolated
+from ..support.process import run_isolated, with_is_whole
 from ..support.subjects import lock as locked_like
 from ..support.subjects import timed_turn
 from ..support.threads import LIMIT, Puppet, exercise
@@ -393,6 +393,7 @@ def test_garbage_is_found() -> None:
 # --- exceptions from outside ----------------------------------------------------------------------------------------
 
 
+@with_is_whole
 def test_asynchronous_exceptions(name: str, puppets: Callable[[int], list[Puppet]], rng: random.Random) -> None:
     """Wherever they come, the lock is free afterwards: it is not taken, or the with statement gives it back."""
     subject = locked_like(name, LOCKS[name][0], timed_turn)
