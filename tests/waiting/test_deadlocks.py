@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -396,3 +397,27 @@ def test_an_order_that_all_keep_has_no_deadlock(rng: random.Random) -> None:
 
     on_deadlock("raise", 0.001)
     exercise(*[lambda mine=mine: work(mine) for mine in orders], limit=100)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_looks_in_the_middle_of_naps(kind: str, puppets: Any) -> None:
+    """A notified waiter that naps comes back by itself, and no release wakes it: after a look it has to nap on."""
+    (other,) = puppets(1)
+    on_deadlock("raise", 0.0001)
+    for _ in range(60):
+        lock = KINDS[kind]()
+
+        def turn(lock: Any = lock) -> None:
+            with lock:
+                pass
+
+        lock.__enter__()
+        turns = other.start(turn)
+        waiting(lock.lock)
+        for _ in range(4):
+            # Takes it back before the waiter comes, which then naps for as long as this takes.
+            lock.__exit__()
+            lock.__enter__()
+            time.sleep(0.0005)
+        lock.__exit__()
+        turns.result(LIMIT)

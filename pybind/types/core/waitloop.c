@@ -208,8 +208,17 @@ earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Sleeps once. A sleep that a signal, or the time to look for one, has ended changes nothing:
- * the loop looks before the next. */
+/* A look that found nothing changes nothing. Above all a thread that naps goes on to nap: Go
+ * counts on it to come back, and wakes nobody in its place. */
+static enum ft_step
+look_whether_stuck(struct ft_waiting *wait, enum ft_step step)
+{
+    enum ft_step next = wait->hooks->stuck(wait);
+    return next == FT_SLEEP ? step : next;
+}
+
+/* Sleeps once. A sleep that a signal, or the time to look for one, has ended changes nothing
+ * either: the loop looks before the next. */
 static enum ft_step
 sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, struct alarms *alarms)
 {
@@ -225,7 +234,7 @@ sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, 
     case LOOK:
         return step;
     case STUCK:
-        return wait->hooks->stuck(wait);
+        return look_whether_stuck(wait, step);
     case TIME_OVER:
         break;
     }
