@@ -246,7 +246,7 @@ def compile_tsan(facts: dict, place: Path, target: Path) -> None:
     (objects / "shim_golib.c").write_text(GOLIB)
     for source in sorted(TYPES.glob("*/*.c")):
         extra = ["-Ddlsym=ft_tsan_dlsym"] if source.name == "golib.c" else ["-include", objects / "shim.h"]
-        made = objects / f"{source.stem}.o"
+        made = objects / f"{source.parent.name}-{source.stem}.o"  # two floors may have files of one name
         run(["gcc", "-c", *FLAGS, "-fsanitize=thread", *extra, *includes(facts), source, "-o", made])
     run(["gcc", "-c", *FLAGS, *includes(facts), objects / "shim_golib.c", "-o", objects / "shim_golib.o"])
     run(["gcc", "-shared", "-fsanitize=thread", *objects.glob("*.o"), "-o", target, "-lm"])

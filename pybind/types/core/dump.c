@@ -100,7 +100,7 @@ add_waiter(struct ft_dump *dump, struct ft_thread *t, struct ft_seat *seat, void
         .lock = lock,
         .what = ops->what,
         .waited = ft_os_about_now() - seat->since,
-        .ticket = seat->waiter.ticket,
+        .ticket = __atomic_load_n(&seat->waiter.ticket, __ATOMIC_RELAXED),
         .stack = stack,
     };
     w->named = ft_names_of(lock, w->name);

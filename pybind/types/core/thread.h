@@ -54,16 +54,16 @@ struct ft_seat {
     struct ft_waiter waiter;
     PyThread_type_lock semaphore;      /* made at the first wait */
     _Atomic(const void *) waiting_for; /* the lock's struct, while in its slow path */
-    const struct ft_wait_ops *waiting_ops; /* how; valid while waiting_for is set */
+    const struct ft_wait_ops *_Atomic waiting_ops; /* how; valid while waiting_for is set */
     struct ft_seat *below;
     /* For a dump, which reads the frames of a thread that sleeps: see core/dump.h. */
     _Atomic(int) parked;     /* enum ft_parked */
     const void *frames;      /* written by the owner before Parked */
-    int64_t since;           /* ft_os_about_now() when the wait began */
+    _Atomic(int64_t) since; /* ft_os_about_now() when the wait began */
     /* For whoever looks for a deadlock. The owner writes the first three before waiting_for;
      * the rest is written and read under the registry's lock. */
-    bool untimed;           /* this wait has no time-out */
-    bool may_raise;         /* it may end with an exception */
+    _Atomic(bool) untimed; /* this wait has no time-out */
+    _Atomic(bool) may_raise; /* it may end with an exception */
     _Atomic(uint64_t) waits; /* another number for each wait */
     bool doomed;            /* it is about to end with one */
     bool reported;          /* its circle has been reported */

@@ -171,7 +171,7 @@ look_aside(struct ft_waiting *wait)
         return end(wait, RAISED);
     }
     ft_announce(wait);
-    waiter->ticket = ticket;
+    __atomic_store_n(&waiter->ticket, ticket, __ATOMIC_RELAXED); /* a dump may read it */
     waiter->since = since;
     return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
 }

@@ -36,7 +36,7 @@ ft_wake(struct ft_waiter *chain)
 void
 ft_forget(struct ft_waiter *waiter)
 {
-    waiter->ticket = 0;
+    __atomic_store_n(&waiter->ticket, 0, __ATOMIC_RELAXED); /* a dump may read it */
     atomic_store(&waiter->state, FT_STATE_IDLE);
 }
 
@@ -51,10 +51,12 @@ ft_announce(const struct ft_waiting *wait)
         seat->doomed = seat->reported = false;
         ft_registry_unlock();
     }
-    seat->since = ft_os_about_now();
-    seat->waiting_ops = wait->ops;
-    seat->untimed = wait->deadline == FT_FOREVER;
-    seat->may_raise = wait->interruptible;
+    /* Other threads read these at any time. Who looks for a deadlock sees by `waits` that they
+     * belong together; a dump may show a mixture of two waits. */
+    atomic_store_explicit(&seat->since, ft_os_about_now(), memory_order_relaxed);
+    atomic_store_explicit(&seat->waiting_ops, wait->ops, memory_order_relaxed);
+    atomic_store_explicit(&seat->untimed, wait->deadline == FT_FOREVER, memory_order_relaxed);
+    atomic_store_explicit(&seat->may_raise, wait->interruptible, memory_order_relaxed);
     atomic_fetch_add(&seat->waits, 1);
     atomic_store(&seat->waiting_for, wait->lock);
 }
