@@ -173,7 +173,7 @@ def go_on_in_the_child(subject: Subject) -> None:
             children.append(pid)
             return
         # Whoever was to let the main thread go on is not here.
-        helper = threading.Thread(target=admit_in_the_child, args=(subject, target))
+        helper = threading.Thread(target=admit_in_the_child, args=(subject, target, still_obstructed(subject, target)))
         helper.start()
         helpers.append(helper)
 
@@ -203,8 +203,15 @@ def go_on_in_the_child(subject: Subject) -> None:
         subject.usable(target, friend)
 
 
-def admit_in_the_child(subject: Subject, target: Any) -> None:
+def still_obstructed(subject: Subject, target: Any) -> bool:
+    """Asked before the main thread goes on. An upgradable read lock, as any read lock, goes with its thread."""
+    return subject.obstruct is nothing or not hasattr(target, "locked") or target.locked()
+
+
+def admit_in_the_child(subject: Subject, target: Any, obstructed: bool) -> None:
     """A lock whose owner is gone is made new, what has none is let go by anybody."""
+    if not obstructed:
+        return
     if subject.obstruct is nothing:
         subject.admit(target)
     elif hasattr(subject.queue(target), "_at_fork_reinit"):
