@@ -124,16 +124,21 @@ def test_fork_while_others_churn() -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_multiprocessing(method: str) -> None:
+@pytest.mark.parametrize(
+    ("use", "use_in_children", "module"),
+    [("contend", "contend_anew", "forks"), ("use_anew", "use_anew", "family_forks")],
+    ids=["locks", "family"],
+)
+def test_multiprocessing(method: str, use: str, use_in_children: str, module: str) -> None:
     run_isolated(
         f"""
         import multiprocessing
-        from support.forks import contend_anew
         from support.threads import contend
+        from support.{module} import {use_in_children}
         if __name__ == "__main__":
-            contend()
+            {use}()
             context = multiprocessing.get_context({method!r})
-            children = [context.Process(target=contend_anew) for _ in range(2)]
+            children = [context.Process(target={use_in_children}) for _ in range(2)]
             for child in children:
                 child.start()
             for child in children:
@@ -182,9 +187,6 @@ def test_subprocess_after_contention() -> None:
 
 
 # --- the threading family ------------------------------------------------------------------------------------------
-
-# With Go loaded or other threads running, os.fork() warns; the tests of those cases are about what follows.
-FAMILY_QUIET = ("-W", "ignore::DeprecationWarning")
 
 
 def test_fork_before_contention_of_the_family() -> None:
@@ -239,7 +241,7 @@ def test_scenario_of_the_family(scenario: str, contended: bool) -> None:
         print("ok")
         """,
         expect_out="ok",
-        options=FAMILY_QUIET,
+        options=QUIET,
     )
 
 
@@ -255,7 +257,7 @@ def test_many_children_of_the_family() -> None:
         print("ok")
         """,
         expect_out="ok",
-        options=FAMILY_QUIET,
+        options=QUIET,
     )
 
 
@@ -291,28 +293,7 @@ def test_handlers_at_fork() -> None:
         print([lock.locked() for lock in locks])
         """,
         expect_out="[False, False]",
-        options=FAMILY_QUIET,
-    )
-
-
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_multiprocessing_of_the_family(method: str) -> None:
-    run_isolated(
-        f"""
-        import multiprocessing
-        from support.family_forks import use_anew
-        if __name__ == "__main__":
-            use_anew()
-            context = multiprocessing.get_context({method!r})
-            children = [context.Process(target=use_anew) for _ in range(2)]
-            for child in children:
-                child.start()
-            for child in children:
-                child.join(60)
-            print([child.exitcode for child in children])
-        """,
-        expect_out="[0, 0]",
-        options=FAMILY_QUIET,
+        options=QUIET,
     )
 
 
@@ -335,7 +316,7 @@ def test_child_exits_normally_of_the_family() -> None:
         print(os.waitstatus_to_exitcode(status))
         """,
         expect_out="7",
-        options=FAMILY_QUIET,
+        options=QUIET,
     )
 
 
