@@ -112,7 +112,8 @@ def test_few_threads() -> None:
             user = 100000 + os.getpid()  # one without other processes
             os.setgid(user)
             os.setuid(user)
-        # Four, and two for threads that have ended and that the kernel counts still.
+        # Four, and two for threads that have ended and that the kernel counts still. So few are found out without a
+        # try, in the middle of which another thread could not start one.
         resource.setrlimit(resource.RLIMIT_NPROC, (6, 6))
         everything()
         assert not go_runs()

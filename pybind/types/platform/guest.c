@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,10 @@
 
 /* Go starts five. Its collector has a sixth (pybind/bridge/guest.go). */
 #define THREADS 8
+
+/* The kernel lets root, and those with one of the capabilities SYS_ADMIN and SYS_RESOURCE, have
+ * more threads than RLIMIT_NPROC. */
+#define NOT_LIMITED (1ULL << 21 | 1ULL << 24)
 
 /* ---- room ---- */
 
@@ -26,7 +31,35 @@ wait_for_gate(void *gate)
     return NULL;
 }
 
-/* How many of `wanted` threads can live at a time. */
+/* How many threads the process itself leaves of what its user may have; THREADS or more where that
+ * is not limited. Others of the user are not counted, so fewer may be possible. */
+static long
+threads_left(void)
+{
+    struct rlimit limit;
+    long threads = 0;
+    unsigned long long capabilities = 0;
+    if (getrlimit(RLIMIT_NPROC, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || getuid() == 0) {
+        return THREADS;
+    }
+    FILE *status = fopen("/proc/self/status", "re");
+    if (status == NULL) {
+        return THREADS;
+    }
+    for (char line[256]; fgets(line, sizeof line, status) != NULL;) {
+        sscanf(line, "Threads: %ld", &threads);
+        sscanf(line, "CapEff: %llx", &capabilities);
+    }
+    fclose(status);
+    if ((capabilities & NOT_LIMITED) != 0 || (rlim_t)threads + THREADS <= limit.rlim_cur) {
+        return THREADS;
+    }
+    return (rlim_t)threads < limit.rlim_cur ? (long)limit.rlim_cur - threads : 0;
+}
+
+/* How many of `wanted` threads can live at a time. They are tried, as nothing tells what other
+ * processes and cgroups leave; where too few are left, another thread that starts one at that
+ * moment may find none. */
 static int
 threads_possible(int wanted)
 {
@@ -53,10 +86,11 @@ ft_guest_room(char *why, size_t size)
         return false;
     }
     munmap(room, ROOM);
-    int n = threads_possible(THREADS);
+    long n = threads_left();
+    n = n < THREADS ? n : threads_possible(THREADS);
     if (n < THREADS) {
         snprintf(why, size,
-                 "of %d threads that Go may need the process may start only %d; raise ulimit -u or "
+                 "of %d threads that Go may need the process may start only %ld; raise ulimit -u or "
                  "the pids limit of its cgroup",
                  THREADS, n);
         return false;
