@@ -204,9 +204,8 @@ def go_on_in_the_child(subject: Subject) -> None:
 
 
 def still_obstructed(subject: Subject, target: Any) -> bool:
-    """Asked before the main thread goes on. An upgradable read lock, as any read lock, goes with its thread."""
-    upgradable = "upgrad" in subject.name.lower()
-    return not upgradable or subject.queue(target).upgradable_locked()
+    """Asked before the main thread goes on. A read lock goes with its thread, so what waited for that is free."""
+    return subject.obstruct is nothing or not subject.idle(target)
 
 
 def admit_in_the_child(subject: Subject, target: Any, obstructed: bool) -> None:
