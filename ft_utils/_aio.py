@@ -19,6 +19,11 @@ async def acquire(lock: Any, n: int = 1) -> None:
     RuntimeError when the task would wait for itself; ValueError for permits that can never be had; TypeError for what
     a task cannot wait for.
     """
+    await _take(lock, n, [])
+
+
+async def _take(lock: Any, n: int, blocks: list[Any]) -> None:
+    """Take a lock for the current task, and enter the task into `blocks` in one step with that."""
     loop, task = _current()
     try:
         taken = task.acquire(lock, n)
@@ -29,7 +34,10 @@ async def acquire(lock: Any, n: int = 1) -> None:
             taken = task.acquire(lock, n)
         if taken is None:
             await loop.woken(task)
-        task.claim()
+        # Nothing is called from here to the caller's next step, so no handler runs that could raise: the lock is either
+        # given back below or the caller's.
+        blocks += (task,)
+        task.claimed = True
     except BaseException:
         task.abandon()  # whatever came in between, it is in no queue and has nothing
         raise
@@ -69,8 +77,7 @@ class Holding:
         self._tasks: list[Any] = []  # those in a block
 
     async def __aenter__(self) -> Any:
-        await acquire(self._lock, self._n)
-        self._tasks.append(_current()[1])
+        await _take(self._lock, self._n, self._tasks)
         return self._lock
 
     # Not a coroutine, which releases nothing when an exception comes before it runs.

@@ -339,11 +339,12 @@ task_resume(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_TRUE;
 }
 
-static PyObject *
-task_claim(PyObject *op, PyObject *Py_UNUSED(unused))
+/* An attribute that is set, not a method: after a call the interpreter looks for signals. */
+static int
+task_set_claimed(PyObject *op, PyObject *Py_UNUSED(value), void *Py_UNUSED(closure))
 {
     forget_target((Task *)op);
-    Py_RETURN_NONE;
+    return 0;
 }
 
 /* 0, or -1 with an exception set: that of a reader for whom there was no memory, or of a semaphore
@@ -459,7 +460,6 @@ static PyMethodDef task_methods[] = {
                 "Return True: it has the lock, to be claimed; None: it is queued; or False, where there is\n"
                 "no queue: to be asked again later. RuntimeError as the lock's own acquire()."),
     FT_NOARGS("resume", task_resume, "Return whether one that was woken has the lock, to be claimed."),
-    FT_NOARGS("claim", task_claim, "Keep what was taken."),
     FT_NOARGS("abandon", task_abandon, "Leave the queue, or give back what was taken and not claimed."),
     FT_KEYWORDS("release", task_release, "lock, n=1", "Release what was claimed, as the lock's own release()."),
     {0},
@@ -467,6 +467,7 @@ static PyMethodDef task_methods[] = {
 
 static PyGetSetDef task_getset[] = {
     FT_GETTER("key", task_get_key, "What Bell.heard() calls it."),
+    {"claimed", NULL, task_set_claimed, PyDoc_STR("Set it, to keep what was taken."), NULL},
     {0},
 };
 
