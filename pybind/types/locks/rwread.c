@@ -196,14 +196,17 @@ ft_rw_my_reads(struct ft_rw *lock, const struct ft_thread *self)
     return slot.line == NULL ? 0 : reads_in(slot.line, slot.i, atomic_load(&slot.line->tag[slot.i]));
 }
 
+/* A published tag is a read only while the word has the bias, or its revocation is under way: else
+ * that thread has found a writer and is about to take the tag back. */
 int64_t
 ft_rw_reads_of(const struct ft_rw *lock, const struct ft_thread *t)
 {
     int64_t n = 0;
+    bool biased = (atomic_load(&lock->lock.word) & (FT_RW_BIAS | FT_RW_REVOKING)) != 0;
     for (const struct ft_slots *s = &t->reads; s != NULL; s = atomic_load(&s->more)) {
         for (int i = 0; i < FT_SLOTS; i++) {
             uintptr_t tag = atomic_load(&s->tag[i]);
-            if ((tag & ~FT_TAG_MASK) == (uintptr_t)&lock->lock) {
+            if ((tag & ~FT_TAG_MASK) == (uintptr_t)&lock->lock && (biased || tag != published(&lock->lock))) {
                 n += reads_in(s, i, tag);
             }
         }
