@@ -374,11 +374,11 @@ def timed_out(make: Callable[[], Any], obstruct: Callable[[Any], Any], block: Ca
     target = make()
     with Puppet("friend") as friend:
         friend.run(obstruct, target)
-        start = time.monotonic()
-        with signals(signal.SIGUSR1, pause=0.01):
-            assert block(target) is False
-        assert time.monotonic() - start >= TIMEOUT
-        assert handler.count > 5
+        while handler.count <= 5:  # a busy machine may deliver few during one wait
+            start = time.monotonic()
+            with signals(signal.SIGUSR1, pause=0.01):
+                assert block(target) is False
+            assert time.monotonic() - start >= TIMEOUT
         assert snapshot() == []
         if obstruct is not nothing:
             friend.run(target.release)
