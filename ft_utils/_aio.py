@@ -5,7 +5,7 @@ import asyncio
 import weakref
 from collections.abc import Awaitable, Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_utils import _locks
 
@@ -67,36 +67,23 @@ def holding(lock: Any, n: int = 1) -> "Holding":
     return Holding(lock, n)
 
 
-class Holding:
-    """The handle on a lock that holding() returns."""
+class Holding(_locks.Block):
+    """The handle on a lock that holding() returns. The end of its block is in C (pybind/types/objects/block.c)."""
 
-    __slots__ = ("_lock", "_n", "_tasks")
+    __slots__ = ()
 
-    def __init__(self, lock: Any, n: int = 1) -> None:
-        self._lock, self._n = lock, n
-        self._tasks: list[Any] = []  # those in a block
+    def __new__(cls, lock: Any, n: int = 1) -> "Holding":
+        return super().__new__(cls, lock, n, asyncio.current_task, _DONE)
 
     async def __aenter__(self) -> Any:
         await _take(self._lock, self._n, self._tasks)
         return self._lock
 
-    # Not a coroutine, which releases nothing when an exception comes before it runs.
-    def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None, /
-    ) -> Awaitable[None]:
-        task = self._leaving()
-        task.release(self._lock, self._n)
-        self._tasks.remove(task)
-        return _DONE
+    if TYPE_CHECKING:
 
-    def _leaving(self) -> Any:
-        """The task whose block ends. One that is destroyed ends it outside of its loop."""
-        try:
-            return _current()[1]
-        except RuntimeError:
-            if len(self._tasks) != 1:
-                raise
-            return self._tasks[0]
+        def __aexit__(
+            self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
+        ) -> Awaitable[None]: ...
 
     def __repr__(self) -> str:
         return f"<Holding of {self._lock!r}>"
@@ -126,7 +113,7 @@ class _Loop:
         """The task as an owner of locks, for as long as it exists."""
         known = self.tasks.get(task)
         if known is None:
-            known = self.tasks[task] = _locks.Task(self.bell)
+            known = self.tasks[task] = _locks.Task(self.bell, task)
         return known
 
     async def woken(self, task: Any) -> None:

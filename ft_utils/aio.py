@@ -12,8 +12,9 @@ Event can be waited for.
 What belongs to its owner belongs to the task here, which is what a thread is otherwise: it alone may release, it cannot
 take twice what a thread cannot, and an RLock or a read lock may be taken again by the same task. There is no time-out:
 use asyncio.timeout(). A task that is cancelled leaves the queue, and what it has just been given goes to the next.
-Ctrl-C cancels under asyncio.run(). An exception from a signal handler in the middle of a loop may come between the
-acquisition and the block, or between the block and the release, as with every context manager written in Python.
+Ctrl-C cancels under asyncio.run(). An exception that a signal handler raises in the middle of a loop loses no lock:
+it comes before one is taken, or in the block, or after the release (CPython 3.14 also has a moment between the taking
+and the block, as in every `with` statement).
 """
 
 from ft_utils._aio import Holding, acquire, holding, release, wait

@@ -420,6 +420,51 @@ def test_counters() -> None:
     run(main)
 
 
+def test_leaving_a_block_that_the_task_has_not_entered() -> None:
+    """An error in one sentence, and nothing has changed; nor when the lock refuses."""
+
+    async def main() -> None:
+        lock = Lock()
+        handle = aio.holding(lock)
+        await aio.acquire(lock)
+        with pytest.raises(RuntimeError, match="not entered; its lock stays as it is"):
+            handle.__aexit__(None, None, None)
+        assert lock.locked()
+        aio.release(lock)
+        async with handle:
+            lock.release()
+            with pytest.raises(RuntimeError, match="unlocked"):
+                handle.__aexit__(None, None, None)
+            await aio.acquire(lock)
+
+            async def leave() -> None:
+                await handle.__aexit__(None, None, None)
+
+            with pytest.raises(RuntimeError, match="not entered"):
+                await asyncio.create_task(leave())
+            assert lock.locked()
+        assert not lock.locked()
+
+    run(main)
+
+
+def test_a_task_that_is_destroyed_while_another_runs_leaves_its_block() -> None:
+    async def main() -> None:
+        lock = IntervalLock()
+
+        async def stay() -> None:
+            async with aio.holding(lock):
+                await asyncio.Future()
+
+        task = asyncio.create_task(stay())
+        await asyncio.sleep(0)
+        assert lock.locked()
+        task.get_coro().close()
+        assert not lock.locked()
+
+    run(main)
+
+
 def test_reprs_and_types() -> None:
     lock = Lock()
     assert repr(aio.holding(lock)) == f"<Holding of {lock!r}>"
@@ -427,8 +472,11 @@ def test_reprs_and_types() -> None:
     for name in aio.__all__:
         assert getattr(aio, name).__doc__
     with pytest.raises(TypeError):
-        _locks.Task(None)
+        _locks.Task(None, None)
     bell = _locks.Bell()
     with pytest.raises(TypeError):
-        _locks.Task(bell).acquire()
-    assert _locks.Task(bell).resume() is False and _locks.Task(bell).abandon() is None and bell.heard() == []
+        _locks.Task(bell, None).acquire()
+    with pytest.raises(TypeError):
+        _locks.Block(lock)
+    task = _locks.Task(bell, None)
+    assert task.resume() is False and task.abandon() is None and bell.heard() == []

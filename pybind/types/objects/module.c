@@ -110,6 +110,7 @@ locks_exec(PyObject *m)
         || (state->keyed_context = owned(add_type(m, &ft_keyed_context_spec, NULL))) == NULL
         || (state->bell = owned(add_type(m, &ft_bell_spec, NULL))) == NULL
         || add_type(m, &ft_task_spec, NULL) == NULL
+        || add_type(m, &ft_block_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
         return -1;

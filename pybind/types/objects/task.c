@@ -9,6 +9,7 @@
 #include "objects/keyed.h"
 #include "objects/rwtype.h"
 #include "objects/takes.h"
+#include "objects/tasks.h"
 #include "objects/types.h"
 #include "platform/os.h"
 
@@ -46,6 +47,7 @@ enum step {
 typedef struct {
     PyObject_HEAD
     PyObject *bell;
+    const void *of;      /* the asyncio task, for as long as that exists: to compare with, not to be followed */
     struct ft_task task; /* record is NULL: it was not made */
     enum step step;
     struct target target; /* unless Idle */
@@ -375,22 +377,40 @@ task_abandon(PyObject *op, PyObject *Py_UNUSED(unused))
     return ft_none(abandon((Task *)op));
 }
 
+/* Takes over target->lock. */
+static int
+release(Task *self, const struct target *target)
+{
+    int outcome = -1;
+    if (target->kind == EVENT) {
+        PyErr_SetString(PyExc_TypeError, "an Event is waited for, and not released");
+    }
+    else {
+        outcome = as_task(self, give, target);
+    }
+    Py_DECREF(target->lock);
+    return outcome < 0 ? -1 : 0;
+}
+
 static PyObject *
 task_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     struct target target;
-    if (parse_arguments(op, "release", args, nargs, kwnames, &target) < 0) {
-        return NULL;
-    }
-    int outcome = -1;
-    if (target.kind == EVENT) {
-        PyErr_SetString(PyExc_TypeError, "an Event is waited for, and not released");
-    }
-    else {
-        outcome = as_task((Task *)op, give, &target);
-    }
-    Py_DECREF(target.lock);
-    return ft_none(outcome);
+    return ft_none(parse_arguments(op, "release", args, nargs, kwnames, &target) < 0 ? -1
+                                                                                     : release((Task *)op, &target));
+}
+
+bool
+ft_task_is_of(PyObject *op, PyObject *asyncio_task)
+{
+    return ((Task *)op)->of == asyncio_task;
+}
+
+int
+ft_task_give(PyObject *op, PyObject *lock, PyObject *n)
+{
+    struct target target;
+    return parse_target(op, lock, n, &target) < 0 ? -1 : release((Task *)op, &target);
 }
 
 static PyObject *
@@ -404,10 +424,10 @@ task_get_key(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"bell", NULL};
-    PyObject *bell;
+    static char *names[] = {"bell", "of", NULL};
+    PyObject *bell, *of;
     struct ft_module_state *state = ft_state_of(type);
-    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Task", names, state->bell, &bell)) {
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!O:Task", names, state->bell, &bell, &of)) {
         return NULL;
     }
     Task *self = (Task *)type->tp_alloc(type, 0);
@@ -416,6 +436,7 @@ task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     if (self != NULL) {
         self->bell = Py_NewRef(bell);
+        self->of = of;
     }
     return (PyObject *)self;
 }
@@ -446,8 +467,8 @@ PyDoc_STRVAR(bell_doc,
 "file left for it.");
 
 PyDoc_STRVAR(task_doc,
-"Task(bell)\n--\n\n"
-"A task of the calling thread's event loop, as an owner of locks. For that thread alone.");
+"Task(bell, of)\n--\n\n"
+"An asyncio task of the calling thread's event loop, as an owner of locks. For that thread alone.");
 
 static PyMethodDef bell_methods[] = {
     FT_NOARGS("fileno", bell_fileno, "Return the file that is readable once a task was woken."),

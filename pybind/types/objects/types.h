@@ -20,6 +20,7 @@ extern PyType_Spec ft_keyed_spec;
 extern PyType_Spec ft_keyed_context_spec;
 extern PyType_Spec ft_bell_spec;
 extern PyType_Spec ft_task_spec;
+extern PyType_Spec ft_block_spec;
 extern PyType_Spec ft_condition_spec;
 extern PyType_Spec ft_barrier_spec;
 
