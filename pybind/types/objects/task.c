@@ -1,4 +1,4 @@
-/* What ft_utils.aio is made of: the bell of an event loop, and the record of a task (core/task.h).
+/* Task: an asyncio task as an owner of locks, for ft_utils.aio (core/task.h).
  *
  * A task takes a lock by the very functions that a thread calls. While they run the task's record
  * is the calling thread's, so they know the task as the owner; instead of sleeping they return
@@ -11,12 +11,6 @@
 #include "objects/takes.h"
 #include "objects/tasks.h"
 #include "objects/types.h"
-#include "platform/os.h"
-
-typedef struct {
-    PyObject_HEAD
-    struct ft_bell bell;
-} Bell;
 
 enum kind {
     NONE,
@@ -52,56 +46,6 @@ typedef struct {
     enum step step;
     struct target target; /* unless Idle */
 } Task;
-
-/* ---- the bell ---- */
-
-static PyObject *
-bell_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Bell", names)) {
-        return NULL;
-    }
-    Bell *self = (Bell *)type->tp_alloc(type, 0);
-    if (self != NULL && (self->bell.fd = ft_os_bell_new()) < 0) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Py_CLEAR(self);
-    }
-    return (PyObject *)self;
-}
-
-static void
-bell_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    if (((Bell *)op)->bell.fd >= 0) {
-        ft_os_bell_close(((Bell *)op)->bell.fd);
-    }
-    type->tp_free(op);
-    Py_DECREF(type);
-}
-
-static PyObject *
-bell_fileno(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    return PyLong_FromLong(((Bell *)op)->bell.fd);
-}
-
-static PyObject *
-bell_heard(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    struct ft_bell *bell = &((Bell *)op)->bell;
-    ft_os_bell_silence(bell->fd);
-    PyObject *keys = PyList_New(0);
-    for (uint64_t id; keys != NULL && (id = ft_bell_hear(bell)) != 0;) {
-        PyObject *key = PyLong_FromUnsignedLongLong(id);
-        if (key == NULL || PyList_Append(keys, key) < 0) {
-            Py_CLEAR(keys);
-        }
-        Py_XDECREF(key);
-    }
-    return keys;
-}
 
 /* ---- what can be taken ---- */
 
@@ -431,7 +375,7 @@ task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     Task *self = (Task *)type->tp_alloc(type, 0);
-    if (self != NULL && ft_task_init(&self->task, &((Bell *)bell)->bell) < 0) {
+    if (self != NULL && ft_task_init(&self->task, &((struct ft_bell_object *)bell)->bell) < 0) {
         Py_CLEAR(self);
     }
     if (self != NULL) {
@@ -461,20 +405,9 @@ task_dealloc(PyObject *op)
 
 /* ---- the types ---- */
 
-PyDoc_STRVAR(bell_doc,
-"Bell()\n--\n\n"
-"What an event loop watches to hear which of its tasks were woken. OSError when there is no\n"
-"file left for it.");
-
 PyDoc_STRVAR(task_doc,
 "Task(bell, of)\n--\n\n"
 "An asyncio task of the calling thread's event loop, as an owner of locks. For that thread alone.");
-
-static PyMethodDef bell_methods[] = {
-    FT_NOARGS("fileno", bell_fileno, "Return the file that is readable once a task was woken."),
-    FT_NOARGS("heard", bell_heard, "Return the keys of the tasks that were woken since the last call."),
-    {0},
-};
 
 static PyMethodDef task_methods[] = {
     FT_KEYWORDS("acquire", task_acquire, "lock, n=1",
@@ -492,14 +425,6 @@ static PyGetSetDef task_getset[] = {
     {0},
 };
 
-static PyType_Slot bell_slots[] = {
-    {Py_tp_doc, (void *)bell_doc},
-    {Py_tp_new, bell_new},
-    {Py_tp_dealloc, bell_dealloc},
-    {Py_tp_methods, bell_methods},
-    {0, NULL},
-};
-
 static PyType_Slot task_slots[] = {
     {Py_tp_doc, (void *)task_doc},
     {Py_tp_new, task_new},
@@ -511,5 +436,4 @@ static PyType_Slot task_slots[] = {
 
 #define TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE)
 
-PyType_Spec ft_bell_spec = {"ft_utils._locks.Bell", sizeof(Bell), 0, TYPE_FLAGS, bell_slots};
 PyType_Spec ft_task_spec = {"ft_utils._locks.Task", sizeof(Task), 0, TYPE_FLAGS, task_slots};

@@ -1,8 +1,14 @@
-/* What the end of a block has to know of a task of ft_utils.aio. */
+/* What the parts of ft_utils.aio in C know of each other: the bell of a loop (bell.c), its tasks
+ * (task.c), and the end of a block (block.c). */
 #ifndef FT_TASKS_H
 #define FT_TASKS_H
 
-#include "platform/common.h"
+#include "core/task.h"
+
+struct ft_bell_object {
+    PyObject_HEAD
+    struct ft_bell bell;
+};
 
 /* Whether it is the record of that asyncio task. */
 bool ft_task_is_of(PyObject *task, PyObject *asyncio_task);
