@@ -43,7 +43,7 @@ note_line(struct ft_thread *self, int64_t waited)
     PyErr_SetRaisedException(raised);
 }
 
-/* ---- edges: all under the registry's lock ---- */
+/* ---- edges: all in an inspection ---- */
 
 /* What a thread waits for that it cannot stop waiting for by itself. */
 struct edge {
@@ -265,7 +265,7 @@ static enum found
 look(struct ft_thread *self, struct circle *circle)
 {
     enum found found = NONE;
-    ft_registry_lock();
+    ft_inspect_begin();
     struct ft_thread *last = stuck(self) ? find_circle(self) : NULL;
     if (last != NULL) {
         remember_waits(last);
@@ -273,7 +273,7 @@ look(struct ft_thread *self, struct circle *circle)
             found = judge(self, last, circle);
         }
     }
-    ft_registry_unlock();
+    ft_inspect_end();
     return found;
 }
 
