@@ -421,3 +421,74 @@ def test_looks_in_the_middle_of_naps(kind: str, puppets: Any) -> None:
             time.sleep(0.0005)
         lock.__exit__()
         turns.result(LIMIT)
+
+
+SIGNALLED = """
+    from ft_utils.contention import on_deadlock
+    from support.threads import LIMIT, Puppet, until, waiting
+    ticks = []
+    signal.signal(signal.SIGALRM, lambda *_: ticks.append(1))
+    a, b = IntervalLock(), IntervalLock()
+    other = Puppet("other")
+    a.lock(), other.run(b.lock)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+"""
+
+
+def test_signals_that_come_more_often_than_a_look() -> None:
+    """Each of them ends the main thread's sleep: what it had slept counts."""
+    run_isolated(
+        SIGNALLED
+        + """
+    def cross():
+        try:
+            with a:
+                return True
+        except RuntimeError:
+            return False
+        finally:
+            b.unlock()
+    crosses = other.start(cross)
+    try:
+        with b:
+            told = False
+    except RuntimeError:
+        told = True
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    a.unlock()
+    assert crosses.result(LIMIT) == told
+    assert 0 < len(ticks) < 1000, len(ticks)  # 50 are enough; without, it takes a hitch of the machine
+    print("told")
+    """,
+        expect_out="told",
+    )
+
+
+def test_a_wait_that_handlers_interrupt_is_one_wait() -> None:
+    """It is reported once, and a dump says how long all of it has taken."""
+    outcome = run_isolated(
+        SIGNALLED
+        + """
+    from ft_utils.contention import locks_waited_for
+    on_deadlock("report", 0.01)
+    other.start(a.lock)
+    def waits_of_main():
+        mine = threading.main_thread().ident
+        return [w["waited"] for lock in locks_waited_for() for w in lock["waiters"] if w["thread"] == mine]
+    def look():
+        waiting(b)
+        began = time.monotonic()
+        threading.Event().wait(0.5)  # time for several looks
+        until(lambda: len(ticks) > 20)
+        waited = time.monotonic() - began
+        (shown,) = until(waits_of_main)  # while handlers run it does not wait
+        assert shown >= waited - 0.05, (shown, waited)  # the coarse clock may be 4 ms late
+        print("one wait", flush=True)
+        os._exit(0)
+    threading.Thread(target=look, daemon=True).start()
+    b.lock()
+    """,
+        expect_out="one wait",
+        expect_err="deadlock of 2 threads",
+    )
+    assert outcome.err.count("deadlock of 2 threads") == 1, outcome.err
