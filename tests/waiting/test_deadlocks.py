@@ -423,6 +423,62 @@ def test_looks_in_the_middle_of_naps(kind: str, puppets: Any) -> None:
         turns.result(LIMIT)
 
 
+def test_a_deadlock_among_many_that_wait_for_the_same(puppets: Any) -> None:
+    """A look follows one of those that wait for one lock in one way. Whichever it is, it finds the circle."""
+    a, b = puppets(2)
+    crowd = puppets(8)
+    one, two = ft.ReaderWriterLock(), ft.ReaderWriterLock()
+    a.run(one.lock_write), b.run(two.lock_write)
+
+    def turn(side: Lock) -> None:
+        with side:
+            pass
+
+    def cross(mine: Lock, other: Lock) -> Any:
+        try:
+            with other:
+                return None
+        except ft.DeadlockError as error:
+            return error
+        finally:
+            mine.give()
+
+    sides = [writer(one), writer(two), reader(one), reader(two)] * 2
+    turns = [puppet.start(turn, side) for puppet, side in zip(crowd, sides, strict=True)]
+    waiting(one, 4), waiting(two, 4)
+    crossed = [a.start(cross, writer(one), writer(two)), b.start(cross, writer(two), reader(one))]
+    the_only([cross.result(LIMIT) for cross in crossed])
+    for each in turns:
+        each.result(LIMIT)
+
+
+def test_many_that_look_at_once() -> None:
+    """Readers behind many writers: each look is in proportion to the threads. Processor time, which others do not
+    take; it was 30 s where a look went through all pairs."""
+    run_isolated(
+        """
+        from ft_utils.contention import on_deadlock
+        on_deadlock("raise", 0.02)
+        threading.stack_size(256 * 1024)
+        rw = ReaderWriterLock()
+        def write():
+            rw.lock_write(), rw.unlock_write()
+        def read():
+            rw.lock_read(), rw.unlock_read()
+        rw.lock_write()
+        threads = [threading.Thread(target=turn) for turn in (write, read) for _ in range(400)]
+        for thread in threads:
+            thread.start()
+        threading.Event().wait(0.7)  # 20, 40, 80, 160, 320 ms: five looks
+        rw.unlock_write()
+        for thread in threads:
+            thread.join()
+        assert time.process_time() < 6, time.process_time()
+        """,
+        timeout=100,
+    )
+
+
 SIGNALLED = """
     from ft_utils.contention import on_deadlock
     from support.threads import LIMIT, Puppet, until, waiting

@@ -95,6 +95,9 @@ struct ft_thread {
     struct ft_thread *next, *prev;   /* the registry */
     struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
     uint64_t walk, seen_waits;
+    struct ft_thread *walked;        /* the one before, of those that a walk has gone on to, and: */
+    void *walked_for;                /* what this one waited for then */
+    const struct ft_wait_ops *walked_how;
     _Atomic(uint32_t) records;       /* the lock of the rest: see core/record.h */
     bool named;                      /* in this session, or it was tried */
     struct ft_record *recorded;      /* the innermost wait that is being recorded */
