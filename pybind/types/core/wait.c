@@ -157,7 +157,7 @@ look_aside(struct ft_waiting *wait)
     uint64_t ticket = waiter->ticket;
     int64_t since = waiter->since;
     ft_forget(waiter);
-    ft_announce_end(wait->self);
+    struct ft_pause pause = ft_announce_pause(wait->self);
     int raised = PyErr_CheckSignals();
     const struct ft_golib *go = ft_golib();
     if (raised < 0) {
@@ -170,7 +170,7 @@ look_aside(struct ft_waiting *wait)
         refuse_kept(wait->ops);
         return end(wait, RAISED);
     }
-    ft_announce(wait);
+    ft_announce_again(wait, &pause);
     __atomic_store_n(&waiter->ticket, ticket, __ATOMIC_RELAXED); /* a dump may read it */
     waiter->since = since;
     return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
