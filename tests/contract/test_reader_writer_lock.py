@@ -163,6 +163,21 @@ def test_many_read_locks_and_a_writer_on_each(puppet: Any) -> None:
         puppet.run(lock.unlock_write)
 
 
+def test_nested_read_of_the_last_of_many(puppet: Any) -> None:
+    """The thread reads it still, when it has released all that it took before it: more than a line of slots."""
+    locks = [ReaderWriterLock() for _ in range(14)]
+    for lock in locks:
+        lock.lock_read()
+    for held, lock in enumerate(locks):
+        written = puppet.start(lambda lock=lock: (lock.lock_write(), lock.unlock_write()))
+        waiting(lock)
+        assert lock.acquire_read(timeout=0.01), f"behind the writer that waits for us, with {held} released"
+        lock.unlock_read()
+        lock.unlock_read()
+        written.result(LIMIT)
+        assert idle(lock)
+
+
 def test_nested_read_while_a_writer_waits(puppets: Any) -> None:
     lock = ReaderWriterLock()
     writer, other = puppets(2)

@@ -317,6 +317,14 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
+/* Whether the thread may read anything. Further lines of slots stay once there are any, and what
+ * is left in one of them is not seen in the first. */
+static inline bool
+may_read(const struct ft_thread *self)
+{
+    return self->reads.used != 0 || atomic_load_explicit(&self->reads.more, memory_order_relaxed) != NULL;
+}
+
 /* The first slot of a thread that reads nothing is empty: there is nothing to search. */
 int
 ft_rw_read(struct ft_rw *lock, int64_t deadline)
@@ -326,7 +334,7 @@ ft_rw_read(struct ft_rw *lock, int64_t deadline)
         return -1;
     }
     struct ft_slot slot = {&self->reads, 0};
-    if (FT_UNLIKELY(self->reads.used != 0)) {
+    if (FT_UNLIKELY(may_read(self))) {
         slot = ft_read_find(self, &lock->lock);
         if (slot.line != NULL) {
             atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
