@@ -10,6 +10,7 @@ import pytest
 from ft_utils import synchronization
 from ft_utils.synchronization import ReaderWriterLock, RWLock
 
+from ..support.process import run_isolated
 from ..support.threads import LIMIT, exercise, until, waiters, waiting
 
 SENTENCE = r"\w+ \w+ \w+"
@@ -131,6 +132,12 @@ def test_nested_reads_are_counted() -> None:
         assert lock.readers() == depth
     with pytest.raises(RuntimeError):
         lock.unlock_read()
+
+
+@pytest.mark.parametrize("upgradable", [False, True])
+def test_more_nested_reads_than_are_counted(upgradable: bool) -> None:
+    call = f"too_many_reads({upgradable})"
+    run_isolated(f"from support.records import *; {call}; print('ok')", expect_out="ok")
 
 
 def test_many_read_locks_at_once(rng: Any) -> None:

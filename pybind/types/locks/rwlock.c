@@ -317,6 +317,19 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
+/* A nested read. Past the most that are counted the next release would give the lock away. */
+static inline int
+read_again(struct ft_slot slot)
+{
+    uint32_t again = atomic_load_explicit(&slot.line->again[slot.i], memory_order_relaxed);
+    if (FT_UNLIKELY(again == UINT32_MAX)) {
+        PyErr_SetString(PyExc_OverflowError, "this thread has acquired this ReaderWriterLock for reading too often");
+        return -1;
+    }
+    atomic_store_explicit(&slot.line->again[slot.i], again + 1, memory_order_relaxed); /* nobody else adds */
+    return 1;
+}
+
 /* Whether the thread may read anything. Further lines of slots stay once there are any, and what
  * is left in one of them is not seen in the first. */
 static inline bool
@@ -337,8 +350,7 @@ ft_rw_read(struct ft_rw *lock, int64_t deadline)
     if (FT_UNLIKELY(may_read(self))) {
         slot = ft_read_find(self, &lock->lock);
         if (slot.line != NULL) {
-            atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
-            return 1;
+            return read_again(slot);
         }
         slot = ft_read_room(self);
         if (slot.line == NULL) {
@@ -398,8 +410,7 @@ ft_rw_reread(struct ft_rw *lock)
     }
     struct ft_slot slot = ft_read_find(self, &lock->lock);
     if (slot.line != NULL) { /* it was released once, of several times */
-        atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
-        return 1;
+        return read_again(slot);
     }
     slot = ft_read_room(self);
     if (slot.line == NULL) {
