@@ -304,12 +304,15 @@ keyed_clear(PyObject *op)
     return 0;
 }
 
+/* A handle may be a key of another KeyedLock, however deep: the trashcan keeps the stack low. */
 static void
 keyed_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, keyed_dealloc)
     ft_entries_free(KEYED(op));
     ft_object_free(op);
+    Py_TRASHCAN_END
 }
 
 static int
@@ -353,11 +356,13 @@ static void
 context_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, context_dealloc)
     if (CONTEXT(op)->entry != NULL) {
         ft_entry_leave(KEYED(CONTEXT(op)->keyed), CONTEXT(op)->entry);
     }
     Py_XDECREF(CONTEXT(op)->keyed);
     ft_object_free(op);
+    Py_TRASHCAN_END
 }
 
 /* ---- the types ---- */
