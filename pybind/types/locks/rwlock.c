@@ -161,8 +161,9 @@ ft_rw_write(struct ft_rw *lock, int64_t deadline)
     return write_slow(lock, self, deadline);
 }
 
-/* The caller writes, and there are flags in the word. */
-static FT_SLOW void
+/* The caller writes, and there are flags in the word. Returns what the release is to be charged
+ * with, 0 for nothing: in the middle of that Python code may run. */
+static FT_SLOW int64_t
 unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
 {
     for (;;) {
@@ -170,12 +171,21 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
-            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
-            return;
+            return self->seat->waiter.charge;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
-            return;
+            return 0;
         }
+    }
+}
+
+/* Once the gate is open too: another thread may fork while the code runs, and nothing says any
+ * more in its child that this one had upgraded. */
+static inline void
+charge_writer(struct ft_rw *lock, struct ft_thread *self, int64_t charge)
+{
+    if (FT_UNLIKELY(charge != 0)) {
+        ft_record_charge_slow(&lock->lock, FT_SIDE_WRITE, self, charge, FT_RECORD_OUTSIDE);
     }
 }
 
@@ -190,10 +200,11 @@ unwrite_otherwise(struct ft_rw *lock, struct ft_thread *self)
                           : "cannot release a write lock that another thread holds; only its "
                             "owner may");
     }
-    unwrite_slow(lock, self);
+    int64_t charge = unwrite_slow(lock, self);
     if ((s & FT_RW_UPGRADED) != 0) {
         ft_rw_open_gate(lock, self);
     }
+    charge_writer(lock, self, charge);
     return 1;
 }
 
@@ -471,11 +482,10 @@ ft_rw_downgrade(struct ft_rw *lock)
         return -1;
     }
     ft_read_counted(&lock->lock, slot);
-    if (judged) {
-        ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
-    }
+    int64_t charge = judged ? self->seat->waiter.charge : 0;
     if ((s & FT_RW_UPGRADED) != 0) {
         ft_rw_open_gate(lock, self);
     }
+    charge_writer(lock, self, charge);
     return 1;
 }
