@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from ft_utils import _locks  # type: ignore[attr-defined]
+from ft_utils._profiling import elsewhere
 
 FORMATS = ("pprof", "speedscope")
 
@@ -27,6 +28,10 @@ _MOST = 1 << 29  # no profile has so many bytes; what claims to would fill the m
 
 class ProfileError(Exception):
     """A profile cannot be read or written; the message is one sentence that says why."""
+
+
+class NoGo(ProfileError):
+    """What knows the formats can be had neither in this process nor in another one."""
 
 
 class Profile:
@@ -56,28 +61,44 @@ class Profile:
             raise ProfileError(f"{path} cannot be read: {error}") from None
 
     def write(self, file: str | PathLike[str], format: str = "pprof") -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all.
+
+        Where Go can be loaded neither here nor in another process, the JSON is written beside it, and ProfileError
+        says so.
+        """
         path = Path(file)
         if format not in FORMATS:
             raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
-        if format == "pprof":
-            content = zipped(decoded(ask_go("Pprof", self.to_json())))
-        else:
-            content = ask_go("Speedscope", self.to_json()).encode()
+        try:
+            if format == "pprof":
+                content = zipped(decoded(ask_go("Pprof", self.to_json())))
+            else:
+                content = ask_go("Speedscope", self.to_json()).encode()
+        except NoGo as error:
+            beside = path.with_name(shortened(path.name, 250) + ".json")
+            with replacing(beside) as out:
+                out.write(self.to_json().encode())
+            raise NoGo(
+                f"{path} cannot be written: {error}; what was recorded is in {beside}, for Profile.from_json()"
+            ) from None
         with replacing(path) as out:
             out.write(content)
 
 
 def ask_go(function: str, text: str) -> str:
-    """Call one of the functions of golib/contention."""
-    if not _locks.load_go():
-        raise ProfileError(
-            "ft_utils' Go library cannot be used in this process: it was forked after the library was loaded, "
-            "or that could not be loaded"
-        )
-    from ft_utils import _golib  # type: ignore[attr-defined]
+    """Call one of the functions of golib/contention, in another process where Go cannot be used in this one."""
+    answer: str | None
+    if _locks.load_go():
+        from ft_utils import _golib  # type: ignore[attr-defined]
 
-    answer: str = getattr(_golib, f"contention_{function}")(text)
+        answer = getattr(_golib, f"contention_{function}")(text)
+    else:
+        answer = elsewhere.ask(function, text)
+    if answer is None:
+        raise NoGo(
+            "ft_utils' Go library cannot be used in this process, which was forked after the library was loaded or has "
+            "no room for it, nor in a new one"
+        )
     if answer.startswith(_FAILED):
         raise ProfileError(answer.removeprefix(_FAILED))
     return answer
@@ -128,12 +149,17 @@ def reason(error: OSError) -> str:
     return words[:1].lower() + words[1:]
 
 
+def shortened(name: str, most: int) -> str:
+    """The beginning of a name of a file, with room for more in the 255 bytes that it may have."""
+    return os.fsdecode(os.fsencode(name)[:most])
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new file that takes the place of *path* when the block is through, and leaves nothing when it fails."""
     fresh = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{shortened(path.name, 200)}.", delete=False) as out:
             fresh = out.name
             os.fchmod(out.fileno(), 0o666 & ~umask())
             yield out

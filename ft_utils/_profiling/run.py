@@ -2,6 +2,7 @@
 
 import atexit
 import builtins
+import errno
 import importlib.machinery
 import importlib.util
 import io
@@ -55,6 +56,11 @@ class Recording:
 
 def check_writable(output: Path) -> None:
     """Say so before the program runs, and not when its profile is lost."""
+    try:
+        output.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ProfileError(f"{output} cannot be written: {reason(error)}") from None
     if output.is_dir():
         raise ProfileError(f"{output} cannot be written: it is a directory")
     if not output.parent.is_dir():

@@ -183,6 +183,11 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "p").exists()
 
 
+def test_long_name(tmp_path: Path) -> None:
+    outcome = contention("run", "-o", tmp_path / ("n" * 255), program(tmp_path, ""))
+    assert outcome.code == 0 and Profile.read(tmp_path / ("n" * 255)).data["samples"] == [], outcome
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +202,7 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (["--format", "xml", PROGRAM], "there is no format 'xml': take pprof or speedscope"),
         (["-o", "/nonexistent/p", PROGRAM], "there is no directory /nonexistent"),
         (["-o", "/", PROGRAM], "is a directory"),
+        (["-o", "n" * 256, PROGRAM], "file name too long"),
         (["nowhere.py"], "nowhere.py cannot be run: no such file or directory"),
         (["/"], "/ cannot be run: is a directory"),
         (["-m", "no.such.module"], "there is no module no.such.module that can be run"),
