@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sys
 from typing import IO, Any
 
@@ -73,13 +74,23 @@ def _state(ident: int, waits: bool) -> str:
     return "ended" if ident == 0 else "waiting" if waits else "running"
 
 
+# After a handler returns from one of the first four, the instruction that failed is tried again; abort() ends the
+# process before anything is written.
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+
+
 def register(signum: int, file: Any = None) -> None:
     """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
 
     A thread of its own writes it, so it comes even when every thread is stuck, or the GIL is held in C. The file has
     to have a fileno() and is kept open; sys.stderr if none is given. It is taken over by forked children. OSError for
-    a signal that cannot be handled.
+    a signal that cannot be handled, ValueError for one by which a process crashes.
     """
+    if signum in _CRASHES:
+        raise ValueError(
+            f"{signal.Signals(signum).name} cannot be registered: a process that crashes would go on crashing for ever "
+            "instead of ending; use another signal, and faulthandler.enable() for crashes"
+        )
     out = sys.stderr if file is None else file
     if out is None:
         raise RuntimeError("there is no sys.stderr to dump to; give a file")
