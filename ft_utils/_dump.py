@@ -10,8 +10,6 @@ from typing import IO, Any
 from ft_utils import _locks
 from ft_utils._deadlock import names
 
-_registered: dict[int, Any] = {}  # the files, which must stay open
-
 
 def dump(file: IO[str] | None = None, *, format: str = "text") -> None:
     """Write which threads wait for which lock, who holds it, and the stacks of those that wait.
@@ -83,8 +81,10 @@ def register(signum: int, file: Any = None) -> None:
     """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
 
     A thread of its own writes it, so it comes even when every thread is stuck, or the GIL is held in C. The file has
-    to have a fileno() and is kept open; sys.stderr if none is given. It is taken over by forked children. OSError for
-    a signal that cannot be handled, ValueError for one by which a process crashes.
+    to have a fileno(), and may be closed afterwards: it stays open until unregister(), or until another one is
+    registered for the signal. sys.stderr if none is given; what is written to the numbers 0, 1 and 2 goes to whatever
+    has these when the signal comes. Forked children take the registration over. OSError for a signal that cannot be
+    handled, ValueError for one by which a process crashes.
     """
     if signum in _CRASHES:
         raise ValueError(
@@ -97,11 +97,11 @@ def register(signum: int, file: Any = None) -> None:
     fd = out if isinstance(out, int) else out.fileno()
     os.fstat(fd)  # OSError now rather than silence later
     _locks.dump_register(int(signum), fd)
-    _registered[int(signum)] = out
 
 
 def unregister(signum: int) -> bool:
-    """Put back the handler that the signal had before; return whether there was a registration."""
-    found: bool = _locks.dump_unregister(int(signum))
-    _registered.pop(int(signum), None)
-    return found
+    """Put back the handler that the signal had before; return whether there was a registration.
+
+    Dumps that have been asked for are still written, and then the file is closed.
+    """
+    return bool(_locks.dump_unregister(int(signum)))
