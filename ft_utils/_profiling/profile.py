@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -85,6 +86,33 @@ class Profile:
             out.write(content)
 
 
+def check_writable(output: Path) -> None:
+    """Say so before anything is recorded, and not when the profile is lost."""
+    output, mode = target(output)
+    if stat.S_ISDIR(mode):
+        raise ProfileError(f"{output} cannot be written: it is a directory")
+    if mode and not stat.S_ISREG(mode):
+        if not os.access(output, os.W_OK):
+            raise ProfileError(f"{output} cannot be written: it does not let you")
+        return
+    if not output.parent.is_dir():
+        raise ProfileError(f"{output} cannot be written: there is no directory {output.parent}")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise ProfileError(f"{output} cannot be written: the directory {output.parent} does not let you")
+
+
+def target(path: Path) -> tuple[Path, int]:
+    """What is to be written, behind symbolic links, and the mode of what is there: 0 where there is nothing."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be written: {reason(error)}") from None
+    plain = mode == 0 or stat.S_ISREG(mode)  # the links of a process to its pipes lead to no path
+    return (Path(os.path.realpath(path)) if plain and path.is_symlink() else path), mode
+
+
 def ask_go(function: str, text: str) -> str:
     """Call one of the functions of golib/contention, in another process where Go cannot be used in this one."""
     answer: str | None
@@ -156,13 +184,21 @@ def shortened(name: str, most: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of *path* when the block is through, and leaves nothing when it fails."""
+    """A new file that takes the place of *path* when the block is through, and leaves nothing when it fails.
+
+    A device or a pipe stays, and is written to.
+    """
+    path, mode = target(path)
     fresh = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{shortened(path.name, 200)}.", delete=False) as out:
-            fresh = out.name
-            os.fchmod(out.fileno(), 0o666 & ~umask())
-            yield out
+        if mode and not stat.S_ISREG(mode):
+            with open(path, "wb") as out:
+                yield out
+            return
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{shortened(path.name, 200)}.", delete=False) as new:
+            fresh = new.name
+            os.fchmod(new.fileno(), 0o666 & ~umask())
+            yield new
         os.replace(fresh, path)
     except BaseException as error:
         if fresh is not None:

@@ -159,6 +159,32 @@ assert os.listdir() == before
     )
 
 
+def test_what_is_no_file_stays(profile: Path, tmp_path: Path) -> None:
+    """A pipe is written to, also by its number in this process, and a link leads to the file that is replaced."""
+    read = Profile.read(profile)
+    read.write(tmp_path / "plain")
+    whole = (tmp_path / "plain").read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY)
+    for name in (tmp_path / "pipe", f"/dev/fd/{writer}"):
+        read.write(name)  # it fits into the pipe
+        assert os.read(reader, 1 << 20) == whole
+    os.close(writer), os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/file")
+    for _ in "new", "old":
+        read.write(tmp_path / "link")
+        assert os.readlink(tmp_path / "link") == "folder/file" and os.listdir(tmp_path / "folder") == ["file"]
+        assert (tmp_path / "folder" / "file").read_bytes() == whole
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ProfileError, match="loop cannot be written: too many levels of symbolic links"):
+        read.write(tmp_path / "loop")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -188,6 +188,15 @@ def test_long_name(tmp_path: Path) -> None:
     assert outcome.code == 0 and Profile.read(tmp_path / ("n" * 255)).data["samples"] == [], outcome
 
 
+def test_into_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    outcome = contention("run", "-o", tmp_path / "pipe", program(tmp_path, ""))
+    assert outcome.code == 0 and os.read(reader, 1 << 16).startswith(b"\x1f\x8b"), outcome
+    os.close(reader)
+    assert sorted(os.listdir(tmp_path)) == ["pipe", "program.py"]
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
