@@ -118,6 +118,15 @@ def test_what_limits_the_numbers_is_said(profile: Path, tmp_path: Path) -> None:
     assert "[stack dropped]" in names
 
 
+def test_recordings_of_different_rates(profile: Path, tmp_path: Path) -> None:
+    """As a profile that pprof has added up says it."""
+    data = Profile.read(profile).data | {"rates": [1, 10]}
+    Profile(data).write(tmp_path / "p")
+    assert report(tmp_path / "p")["contentions"] == report(profile)["contentions"]
+    out = contention("report", tmp_path / "p").out
+    assert "Recordings of one contention in 1, 10 are added up; counts and times are multiplied by those rates." in out
+
+
 def test_percentiles_are_near_the_true_ones(rng: random.Random, tmp_path: Path) -> None:
     """Powers of two tell a time to within a factor of two, and what is reported is never off by more."""
     for _ in range(30):
