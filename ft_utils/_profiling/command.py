@@ -98,9 +98,7 @@ def run(options: argparse.Namespace) -> int:
         options.rate,
         options.minimum,
     )
-    target = running.module(program) if options.module else running.script(program)
-    recording.begin()
-    return running.call(target)
+    return running.call(recording, running.module if options.module else running.script, program)
 
 
 def report(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import pytest
 from ft_utils.contention import Profile
 
 from ..support.command import PROGRAM, contention
-from ..support.process import Outcome
+from ..support.process import Outcome, spawn
 
 
 def program(tmp_path: Path, text: str, name: str = "program.py") -> Path:
@@ -82,6 +82,53 @@ def test_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = contention("run", "-o", tmp_path / "p", "-m", "shop", "-m", "x")
     assert outcome.code == 0 and outcome.out == "__main__ shop ['-m', 'x']\n", outcome
     assert Profile.read(tmp_path / "p").data["command"] == "-m shop -m x"
+
+
+ALIKE = """
+import sys, threading
+
+if __name__ == "__main__":
+    import pickle, shop as package
+    def later():
+        threading.main_thread().join()
+        import __main__
+        print(sys.argv, __main__ is main, pickle.loads(pickle.dumps(later)) is later)
+    main = sys.modules["__main__"]
+    print(package.argv, __package__, __file__, __spec__.name, __spec__.origin == __file__, __cached__)
+    print(sorted(globals()))
+    threading.Thread(target=later).start()
+"""
+
+
+@pytest.mark.parametrize("name", ["shop.part", "shop"])
+def test_module_as_it_runs_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what its packages see, while they are imported, and its threads, when it is through."""
+    (tmp_path / "shop").mkdir()
+    program(tmp_path / "shop", "import sys\nargv = list(sys.argv)\n", "__init__.py")
+    for file in "part.py", "__main__.py":
+        program(tmp_path / "shop", ALIKE, file)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    alone = spawn(["-m", name, "x", "-m"], 60.0)
+    recorded = contention("run", "-o", tmp_path / "p", "-m", name, "x", "-m")
+    assert alone.code == recorded.code == 0, recorded
+    assert recorded.out == alone.out and "['-m', 'x', '-m'] shop" in alone.out and "True True\n" in alone.out
+
+
+def test_module_whose_name_is_no_identifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "import sys; print(sys.argv[1:], __name__)", "foo-bar.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = contention("run", "-o", tmp_path / "p", "-m", "foo-bar", "x")
+    assert outcome.code == 0 and outcome.out == "['x'] __main__\n", outcome
+
+
+def test_locks_of_packages_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are imported before the module is found, and while the recording goes on: it knows the lines of locks."""
+    (tmp_path / "shop").mkdir()
+    program(tmp_path / "shop", "from ft_utils.synchronization import Lock\nlock = Lock()\n", "__init__.py")
+    program(tmp_path / "shop", "import shop\nshop.lock.acquire()\nshop.lock.acquire(timeout=1e-6)\n", "part.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert contention("run", "-o", tmp_path / "p", "-m", "shop.part").code == 0
+    assert [lock["name"] for lock in Profile.read(tmp_path / "p").data["locks"]] == ["__init__.py:2"]
 
 
 @pytest.mark.parametrize("end", ["sys.exit(7)", "raise KeyError('bread')", "sys.exit('words')"])
