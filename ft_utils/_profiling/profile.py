@@ -45,7 +45,7 @@ class Profile:
     def from_json(cls, text: str) -> Self:
         try:
             return cls(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProfileError(f"what was recorded is no JSON: {error}") from None
 
     def to_json(self) -> str:
@@ -56,10 +56,14 @@ class Profile:
         """Read a file in pprof's format that was written here."""
         path = Path(file)
         try:
-            data = unzipped(read_bytes(path))
-            return cls.from_json(ask_go("Profile", base64.b64encode(data).decode()))
+            return cls.from_bytes(read_bytes(path))
         except ProfileError as error:
             raise ProfileError(f"{path} cannot be read: {error}") from None
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """What such a file has in it."""
+        return cls.from_json(ask_go("Profile", base64.b64encode(unzipped(content)).decode()))
 
     def write(self, file: str | PathLike[str], format: str = "pprof") -> None:
         """Write the file, whole or not at all.

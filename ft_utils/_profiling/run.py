@@ -30,7 +30,10 @@ class Recording:
     def __init__(self, output: str, format: str, command: str, rate: int, minimum: float) -> None:
         self._name, self._format, self._command = output, format, command
         self._options = rate, minimum
-        self._output = Path.cwd() / output  # the program may go elsewhere
+        try:
+            self._output = Path(os.path.abspath(output))  # the program may go elsewhere
+        except OSError:
+            raise ProfileError(f"{output} cannot be written: there is no working directory any more") from None
         self._pid = os.getpid()
 
     def begin(self) -> None:
@@ -111,7 +114,7 @@ def new_main(**attributes: Any) -> dict[str, Any]:
     main = types.ModuleType("__main__")
     main.__dict__.update(attributes, __builtins__=builtins)
     if sys.version_info < (3, 14):
-        main.__dict__["__annotations__"] = {}
+        main.__annotations__ = {}
     sys.modules["__main__"] = main
     return main.__dict__
 

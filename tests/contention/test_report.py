@@ -118,6 +118,18 @@ def test_what_limits_the_numbers_is_said(profile: Path, tmp_path: Path) -> None:
     assert "[stack dropped]" in names
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=str)
+def test_output_that_cannot_be_written(options: tuple[str, ...], profile: Path) -> None:
+    """One sentence each: nothing is tried again when the interpreter ends."""
+    become = "; os.execv(sys.executable, [sys.executable, '-P', *sys.argv[1:]])"
+    command = ["-m", "ft_utils.contention", "report", *options, str(profile)]
+    for change, sentence in (
+        ("os.close(1)", "there is no standard output to print tables to"),
+        ("os.dup2(os.open('/dev/full', os.O_WRONLY), 1)", "the output: no space left on device"),
+    ):
+        fails(spawn(["-c", "import os, sys; " + change + become, *command], 60.0), sentence, "report")
+
+
 def test_recordings_of_different_rates(profile: Path, tmp_path: Path) -> None:
     """As a profile that pprof has added up says it."""
     data = Profile.read(profile).data | {"rates": [1, 10]}

@@ -288,11 +288,54 @@ def test_unknown_option() -> None:
     fails(contention("run", "--nonsense", PROGRAM), "unrecognized arguments: --nonsense", "")
 
 
-def test_syntax_error(tmp_path: Path) -> None:
-    """Python's own words, and no profile."""
-    outcome = contention("run", "-o", tmp_path / "p", program(tmp_path, "def f(:\n"))
-    assert outcome.code == 1 and "SyntaxError" in outcome.err
+@pytest.mark.parametrize("text", [b"def f(:\n", b"x = 1\0\n", b"x = '\xff'\n"], ids=["grammar", "null", "encoding"])
+@pytest.mark.parametrize("module", [False, True])
+def test_syntax_error(text: bytes, module: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own words, none of ours, and no profile."""
+    (tmp_path / "wrong.py").write_bytes(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = contention("run", "-o", tmp_path / "p", *(["-m", "wrong"] if module else [tmp_path / "wrong.py"]))
+    assert outcome.code == 1 and "SyntaxError" in outcome.err, outcome
+    assert "_profiling" not in outcome.err and "importlib" not in outcome.err, outcome.err
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "raise asyncio.CancelledError('bread')",
+        "raise GeneratorExit",
+        "raise BaseExceptionGroup('bread', [KeyboardInterrupt()])",
+        "sys.excepthook = lambda *_: 1 / 0; raise KeyError('bread')",
+        "sys.excepthook = lambda *_: sys.exit(5); raise KeyError('bread')",
+    ],
+    ids=lambda end: end.split("(")[0],
+)
+def test_errors_are_shown_as_alone(end: str, tmp_path: Path) -> None:
+    file = program(tmp_path, f"import asyncio, sys\ndef f():\n    {end}\nf()\n")
+    alone = spawn([str(file)], 60.0)
+    recorded = contention("run", "-o", tmp_path / "p", file)
+    assert recorded.code == alone.code
+    assert recorded.err.rpartition("ft_utils.contention: ")[0] == alone.err
+    assert (tmp_path / "p").exists()
+
+
+REMOVED = """
+import os, subprocess, sys
+os.mkdir(sys.argv[1]), os.chdir(sys.argv[1]), os.rmdir(sys.argv[1])
+command = [sys.executable, "-P", "-m", "ft_utils.contention", *sys.argv[2:]]
+sys.exit(subprocess.run(command).returncode)
+"""
+
+
+def test_working_directory_that_was_removed(profile: Path, tmp_path: Path) -> None:
+    def removed(*arguments: str | Path) -> Outcome:
+        return spawn(["-c", REMOVED, str(tmp_path / "here"), *map(str, arguments)], 60.0)
+
+    file = program(tmp_path, "print('done')")
+    assert removed("run", "-o", tmp_path / "p", file).out == "done\n"
+    fails(removed("run", file), "contention.pb.gz cannot be written: there is no working directory any more")
+    assert "Store.refresh_prices" in removed("report", "--by", "line", profile).out
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["report"], ["view"]], ids=str)
