@@ -1,6 +1,5 @@
 """What ft_utils.aio has: tasks that wait for locks. C does the waiting (pybind/types/objects/task.c)."""
 
-
 import asyncio
 import operator
 import weakref
