@@ -396,7 +396,7 @@ try:
         pass
 except contention.ProfileError as error:
     assert not _locks.go_loaded()
-    print(str(error).replace({name!r}, "NAME").replace({name[:250]!r}, "NAME"))
+    print(str(error).replace({str(tmp_path / name)!r}, "NAME").replace({str(tmp_path / name[:250])!r}, "NAME"))
 """,
         expect_out="NAME cannot be written: ft_utils' Go library cannot be used in this process, which was forked "
         "after the library was loaded or has no room for it, nor in a new one; what was recorded is in NAME.json, for "
