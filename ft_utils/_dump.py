@@ -3,13 +3,12 @@
 import json
 import os
 import re
+import signal
 import sys
 from typing import IO, Any
 
 from ft_utils import _locks
 from ft_utils._deadlock import names
-
-_registered: dict[int, Any] = {}  # the files, which must stay open
 
 
 def dump(file: IO[str] | None = None, *, format: str = "text") -> None:
@@ -38,7 +37,10 @@ def _named(text: str) -> str:
 
 
 def locks_waited_for() -> list[dict[str, Any]]:
-    """Return the locks that are waited for: id, kind, name, holders and waiters, who came first before the others."""
+    """Return the locks that are waited for: lock, kind, name, holders and waiters, those first that came first.
+
+    lock is id() of the lock; for a key of a KeyedLock the address of that key's lock, which is no object.
+    """
     known = names()
     locks: dict[int, dict[str, Any]] = {}
     for word, what, name, ident, native, waited, stack, holders in _locks.dump_facts(True):
@@ -73,24 +75,37 @@ def _state(ident: int, waits: bool) -> str:
     return "ended" if ident == 0 else "waiting" if waits else "running"
 
 
+# After a handler returns from one of the first four, the instruction that failed is tried again; abort() ends the
+# process before anything is written.
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+
+
 def register(signum: int, file: Any = None) -> None:
     """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
 
-    A thread of its own writes it, so it comes even when every thread is stuck, or the GIL is held in C. The file has
-    to have a fileno() and is kept open; sys.stderr if none is given. It is taken over by forked children. OSError for
-    a signal that cannot be handled.
+    A thread of its own writes it, which needs neither the GIL nor a thread that runs, so it comes even when every
+    thread is stuck. It therefore has no names of threads, only their idents and native ids. The file has to have a
+    fileno(), and may be closed afterwards: it stays open until unregister(), or until another one is registered for the
+    signal. sys.stderr if none is given; what is written to the numbers 0, 1 and 2 goes to whatever has these when the
+    signal comes. Forked children take the registration over. OSError for a signal that cannot be handled, ValueError
+    for one by which a process crashes.
     """
+    if signum in _CRASHES:
+        raise ValueError(
+            f"{signal.Signals(signum).name} cannot be registered: a process that crashes would go on crashing for ever "
+            "instead of ending; use another signal, and faulthandler.enable() for crashes"
+        )
     out = sys.stderr if file is None else file
     if out is None:
         raise RuntimeError("there is no sys.stderr to dump to; give a file")
     fd = out if isinstance(out, int) else out.fileno()
     os.fstat(fd)  # OSError now rather than silence later
     _locks.dump_register(int(signum), fd)
-    _registered[int(signum)] = out
 
 
 def unregister(signum: int) -> bool:
-    """Put back the handler that the signal had before; return whether there was a registration."""
-    found: bool = _locks.dump_unregister(int(signum))
-    _registered.pop(int(signum), None)
-    return found
+    """Put back the handler that the signal had before; return whether there was a registration.
+
+    Dumps that have been asked for are still written, and then the file is closed.
+    """
+    return bool(_locks.dump_unregister(int(signum)))

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from ft_utils._profiling.profile import FORMATS, Profile, ProfileError
+from ft_utils._profiling.profile import FORMATS, Profile, ProfileError, reason
 from ft_utils._recorder import MOST_SECONDS
 
 PROGRAM = "python -m ft_utils.contention"
@@ -98,14 +98,14 @@ def run(options: argparse.Namespace) -> int:
         options.rate,
         options.minimum,
     )
-    target = running.module(program) if options.module else running.script(program)
-    recording.begin()
-    return running.call(target)
+    return running.call(recording, running.module if options.module else running.script, program)
 
 
 def report(options: argparse.Namespace) -> int:
     from ft_utils._profiling import report as tables
 
+    if sys.stdout is None:
+        raise ProfileError("there is no standard output to print tables to")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a µ or a line of a table gets a ?
     profile = Profile.read(options.file)
@@ -136,5 +136,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{PROGRAM} {options.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads the tables has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
+    except OSError as error:
+        drop_output()
+        print(f"{PROGRAM} {options.command}: {error.filename or 'the output'}: {reason(error)}", file=sys.stderr)
+        return 2
+
+
+def drop_output() -> None:
+    """What could not be written is not tried again when the interpreter ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from ft_utils import _locks  # type: ignore[attr-defined]
+from ft_utils._profiling import elsewhere
 
 FORMATS = ("pprof", "speedscope")
 
@@ -29,6 +31,10 @@ class ProfileError(Exception):
     """A profile cannot be read or written; the message is one sentence that says why."""
 
 
+class NoGo(ProfileError):
+    """What knows the formats can be had neither in this process nor in another one."""
+
+
 class Profile:
     """What was recorded. `data` is the object that golib/contention/profile/profile.go describes."""
 
@@ -37,47 +43,100 @@ class Profile:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Make a profile of the text that to_json() returns. ProfileError where that is no JSON."""
         try:
             return cls(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProfileError(f"what was recorded is no JSON: {error}") from None
 
     def to_json(self) -> str:
+        """Return `data` as JSON, for from_json(). A file of it is not what read() takes: see write()."""
         return json.dumps(self.data)
 
     @classmethod
     def read(cls, file: str | PathLike[str]) -> Self:
-        """Read a file in pprof's format that was written here."""
+        """Read a file in pprof's format that was written here. ProfileError where it cannot be."""
         path = Path(file)
         try:
-            data = unzipped(read_bytes(path))
-            return cls.from_json(ask_go("Profile", base64.b64encode(data).decode()))
+            return cls.from_bytes(read_bytes(path))
         except ProfileError as error:
             raise ProfileError(f"{path} cannot be read: {error}") from None
 
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """What such a file has in it."""
+        return cls.from_json(ask_go("Profile", base64.b64encode(unzipped(content)).decode()))
+
     def write(self, file: str | PathLike[str], format: str = "pprof") -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all, as "pprof" or "speedscope". ProfileError where it cannot be.
+
+        Where Go can be loaded neither here nor in another process, the JSON is written beside it, and ProfileError
+        says so.
+        """
         path = Path(file)
-        if format not in FORMATS:
-            raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
-        if format == "pprof":
-            content = zipped(decoded(ask_go("Pprof", self.to_json())))
-        else:
-            content = ask_go("Speedscope", self.to_json()).encode()
+        check_format(format)
+        try:
+            if format == "pprof":
+                content = zipped(decoded(ask_go("Pprof", self.to_json())))
+            else:
+                content = ask_go("Speedscope", self.to_json()).encode()
+        except NoGo as error:
+            beside = path.with_name(shortened(path.name, 250) + ".json")
+            with replacing(beside) as out:
+                out.write(self.to_json().encode())
+            raise NoGo(
+                f"{path} cannot be written: {error}; what was recorded is in {beside}, for Profile.from_json()"
+            ) from None
         with replacing(path) as out:
             out.write(content)
 
 
-def ask_go(function: str, text: str) -> str:
-    """Call one of the functions of golib/contention."""
-    if not _locks.load_go():
-        raise ProfileError(
-            "ft_utils' Go library cannot be used in this process: it was forked after the library was loaded, "
-            "or that could not be loaded"
-        )
-    from ft_utils import _golib  # type: ignore[attr-defined]
+def check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
 
-    answer: str = getattr(_golib, f"contention_{function}")(text)
+
+def check_writable(output: Path) -> None:
+    """Say so before anything is recorded, and not when the profile is lost."""
+    output, mode = target(output)
+    if stat.S_ISDIR(mode):
+        raise ProfileError(f"{output} cannot be written: it is a directory")
+    if mode and not stat.S_ISREG(mode):
+        if not os.access(output, os.W_OK):
+            raise ProfileError(f"{output} cannot be written: it does not let you")
+        return
+    if not output.parent.is_dir():
+        raise ProfileError(f"{output} cannot be written: there is no directory {output.parent}")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise ProfileError(f"{output} cannot be written: the directory {output.parent} does not let you")
+
+
+def target(path: Path) -> tuple[Path, int]:
+    """What is to be written, behind symbolic links, and the mode of what is there: 0 where there is nothing."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be written: {reason(error)}") from None
+    plain = mode == 0 or stat.S_ISREG(mode)  # the links of a process to its pipes lead to no path
+    return (Path(os.path.realpath(path)) if plain and path.is_symlink() else path), mode
+
+
+def ask_go(function: str, text: str) -> str:
+    """Call one of the functions of golib/contention, in another process where Go cannot be used in this one."""
+    answer: str | None
+    if _locks.load_go():
+        from ft_utils import _golib  # type: ignore[attr-defined]
+
+        answer = getattr(_golib, f"contention_{function}")(text)
+    else:
+        answer = elsewhere.ask(function, text)
+    if answer is None:
+        raise NoGo(
+            "ft_utils' Go library cannot be used in this process, which was forked after the library was loaded or has "
+            "no room for it, nor in a new one"
+        )
     if answer.startswith(_FAILED):
         raise ProfileError(answer.removeprefix(_FAILED))
     return answer
@@ -128,15 +187,28 @@ def reason(error: OSError) -> str:
     return words[:1].lower() + words[1:]
 
 
+def shortened(name: str, most: int) -> str:
+    """The beginning of a name of a file, with room for more in the 255 bytes that it may have."""
+    return os.fsdecode(os.fsencode(name)[:most])
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of *path* when the block is through, and leaves nothing when it fails."""
+    """A new file that takes the place of *path* when the block is through, and leaves nothing when it fails.
+
+    A device or a pipe stays, and is written to.
+    """
+    path, mode = target(path)
     fresh = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
-            fresh = out.name
-            os.fchmod(out.fileno(), 0o666 & ~umask())
-            yield out
+        if mode and not stat.S_ISREG(mode):
+            with open(path, "wb") as out:
+                yield out
+            return
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{shortened(path.name, 200)}.", delete=False) as new:
+            fresh = new.name
+            os.fchmod(new.fileno(), 0o666 & ~umask())
+            yield new
         os.replace(fresh, path)
     except BaseException as error:
         if fresh is not None:

@@ -89,10 +89,17 @@ def place(line: Line | None) -> str:
     """A line, with the path from here or from where modules are looked for, if it is below one of these."""
     if line is None:
         return ""
-    for folder in (os.getcwd(), *sorted(filter(None, sys.path), key=len, reverse=True)):
+    for folder in filter(None, (here(), *sorted(sys.path, key=len, reverse=True))):
         if line.file.startswith(folder + os.sep):
             return str(line._replace(file=line.file[len(folder) + 1 :]))
     return str(line)
+
+
+def here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it has been removed
 
 
 def names(locks: Any) -> str:

@@ -157,6 +157,9 @@ def notes(profile: Profile) -> Iterable[str]:
     dropped = data.get("dropped", {})
     if data.get("rate", 1) > 1:
         yield f"One contention in {data['rate']} was recorded; counts and times are multiplied by {data['rate']}."
+    if data.get("rates"):
+        rates = ", ".join(map(str, data["rates"]))
+        yield f"Recordings of one contention in {rates} are added up; counts and times are multiplied by those rates."
     if data.get("minimum_ns"):
         yield f"Waits shorter than {seconds(data['minimum_ns'])} were not recorded."
     if any(sample["role"] == "holder" for sample in data["samples"]):

@@ -92,11 +92,69 @@ def test_within_a_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "format", "sentence"),
+    [
+        ("p", "nonsense", "there is no format 'nonsense'"),
+        ("gone/p", "pprof", "there is no directory"),
+        (".", "speedscope", "it is a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_not_begun(tmp_path: Path, file: str, format: str, sentence: str) -> None:
+    with pytest.raises(ProfileError, match=sentence):
+        with contention.profile(tmp_path / file, format=format):
+            pytest.fail("the block runs")
+    with pytest.raises(RuntimeError, match="not being recorded: start"):
+        contention.stop()
+
+
+def test_a_block_that_fails_is_recorded(tmp_path: Path) -> None:
+    with pytest.raises(KeyError) as caught:
+        with contention.profile(tmp_path / "p", rate=3):
+            raise KeyError("own")
+    assert not hasattr(caught.value, "__notes__")
+    assert Profile.read(tmp_path / "p").data["rate"] == 3
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, StopIteration])
+def test_the_exception_of_the_block_wins(tmp_path: Path, error: type[BaseException]) -> None:
+    """The folder has gone meanwhile, or the recording: that is a note of it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    own = error("own")
+    with pytest.raises(error) as caught:
+        with contention.profile(folder / "p"):
+            folder.rmdir()
+            raise own
+    assert caught.value is own
+    assert "cannot be written: no such file" in own.__notes__[0]
+    with pytest.raises(error) as caught:
+        with contention.profile(tmp_path / "p"):
+            contention.stop()
+            raise own
+    assert caught.value is own and "not being recorded" in own.__notes__[1]
+    assert not (tmp_path / "p").exists()
+
+
+def test_the_file_is_where_it_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not where the block has gone."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with contention.profile("p"):
+        monkeypatch.chdir("elsewhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "p"]
+
+
+@pytest.mark.parametrize(
     ("option", "values", "error", "sentence"),
     [
         ("rate", (0, -1, 2**32), ValueError, "rate must be from 1"),
         ("rate", ("1", 1.5, None), TypeError, "integer"),
-        ("minimum", (-0.1, float("nan"), float("inf"), 1e9), ValueError, "minimum must be from 0"),
+        (
+            "minimum",
+            (-0.1, float("nan"), float("inf"), 1e9, 10**400, -(10**400), 10**5000),
+            ValueError,
+            "minimum must be from 0",
+        ),
         ("minimum", ("1", None), TypeError, "minimum must be a number of seconds, not"),
     ],
 )
@@ -110,8 +168,9 @@ def test_wrong_options(option: str, values: tuple[Any, ...], error: type[Excepti
 
 
 def test_text_that_is_no_profile() -> None:
-    with pytest.raises(ProfileError, match="no JSON"):
-        Profile.from_json("nothing")
+    for text in "nothing", "[" * 100_000:
+        with pytest.raises(ProfileError, match="no JSON"):
+            Profile.from_json(text)
     with pytest.raises(ProfileError, match='there is no "duration_ns"'):
         Profile.from_json('{"start_unix_ns": 1}').write("/nonexistent/p")
 
@@ -157,6 +216,32 @@ assert os.listdir() == before
 """,
         expect_out="new.pb.gz cannot be written: file too large",
     )
+
+
+def test_what_is_no_file_stays(profile: Path, tmp_path: Path) -> None:
+    """A pipe is written to, also by its number in this process, and a link leads to the file that is replaced."""
+    read = Profile.read(profile)
+    read.write(tmp_path / "plain")
+    whole = (tmp_path / "plain").read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY)
+    for name in (tmp_path / "pipe", f"/dev/fd/{writer}"):
+        read.write(name)  # it fits into the pipe
+        assert os.read(reader, 1 << 20) == whole
+    os.close(writer), os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/file")
+    for _ in "new", "old":
+        read.write(tmp_path / "link")
+        assert os.readlink(tmp_path / "link") == "folder/file" and os.listdir(tmp_path / "folder") == ["file"]
+        assert (tmp_path / "folder" / "file").read_bytes() == whole
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ProfileError, match="loop cannot be written: too many levels of symbolic links"):
+        read.write(tmp_path / "loop")
 
 
 @pytest.mark.parametrize(
@@ -262,30 +347,67 @@ def test_recording_again_and_again_leaks_nothing() -> None:
     )
 
 
-def test_forked_child(profile: Path) -> None:
-    """Go's library is dead in the child of a process that had loaded it; in that of one that had not it works."""
+def test_forked_child(profile: Path, tmp_path: Path) -> None:
+    """Go's library is dead in the child of a process that had loaded it: there another process reads and writes."""
     run_isolated(
         f"""
 import warnings
+from ft_utils import _locks, contention
 from ft_utils.contention import Profile, ProfileError
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with Go's threads
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody learns its exit code
 
-def child():
-    pid = os.fork()
-    if pid == 0:
-        try:
-            Profile.read({str(profile)!r})
-        except ProfileError as error:
-            assert "it was forked" in str(error)
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-assert child() == 0
-Profile.read({str(profile)!r})
-assert child() == 1
-"""
+whole = Profile.read({str(profile)!r}).data
+if os.fork() == 0:
+    assert not _locks.load_go()
+    assert Profile.read({str(profile)!r}).data == whole
+    with contention.profile({str(tmp_path / "p")!r}):
+        pass
+    Profile(whole).write({str(tmp_path / "q")!r}, "speedscope")
+    try:
+        Profile({{"start_unix_ns": 1}}).write({str(tmp_path / "r")!r})
+    except ProfileError as error:
+        assert str(error).startswith('the JSON of the profile cannot be read: there is no "duration_ns"'), error
+    print("done")
+    sys.stdout.flush()
+    os._exit(0)
+try:
+    os.wait()
+except ChildProcessError:
+    pass  # it has ended
+""",
+        expect_out="done",
     )
+    assert Profile.read(tmp_path / "p").data["samples"] == []
+    assert json.loads((tmp_path / "q").read_text())["$schema"] and sorted(os.listdir(tmp_path)) == ["p", "q"]
+
+
+def test_no_go_anywhere(tmp_path: Path) -> None:
+    """Under a limit on memory that leaves Go no room in any process what was recorded is kept as JSON."""
+    name = "p" * 255
+    run_isolated(
+        f"""
+import resource
+from ft_utils import _locks, contention
+resource.setrlimit(resource.RLIMIT_AS, (1_500_000 << 10,) * 2)
+os.chdir({str(tmp_path)!r})
+try:
+    with contention.profile({name!r}):
+        pass
+except contention.ProfileError as error:
+    assert not _locks.go_loaded()
+    print(str(error).replace({name!r}, "NAME").replace({name[:250]!r}, "NAME"))
+""",
+        expect_out="NAME cannot be written: ft_utils' Go library cannot be used in this process, which was forked "
+        "after the library was loaded or has no room for it, nor in a new one; what was recorded is in NAME.json, for "
+        "Profile.from_json()",
+        expect_err="raise ulimit -v",
+    )
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == name[:250] + ".json"
+    back = Profile.from_json(kept.read_text())
+    back.write(tmp_path / "back")
+    assert Profile.read(tmp_path / "back").data["samples"] == back.data["samples"] == []
 
 
 def test_import_is_light() -> None:

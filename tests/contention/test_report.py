@@ -118,6 +118,27 @@ def test_what_limits_the_numbers_is_said(profile: Path, tmp_path: Path) -> None:
     assert "[stack dropped]" in names
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=str)
+def test_output_that_cannot_be_written(options: tuple[str, ...], profile: Path) -> None:
+    """One sentence each: nothing is tried again when the interpreter ends."""
+    become = "; os.execv(sys.executable, [sys.executable, '-P', *sys.argv[1:]])"
+    command = ["-m", "ft_utils.contention", "report", *options, str(profile)]
+    for change, sentence in (
+        ("os.close(1)", "there is no standard output to print tables to"),
+        ("os.dup2(os.open('/dev/full', os.O_WRONLY), 1)", "the output: no space left on device"),
+    ):
+        fails(spawn(["-c", "import os, sys; " + change + become, *command], 60.0), sentence, "report")
+
+
+def test_recordings_of_different_rates(profile: Path, tmp_path: Path) -> None:
+    """As a profile that pprof has added up says it."""
+    data = Profile.read(profile).data | {"rates": [1, 10]}
+    Profile(data).write(tmp_path / "p")
+    assert report(tmp_path / "p")["contentions"] == report(profile)["contentions"]
+    out = contention("report", tmp_path / "p").out
+    assert "Recordings of one contention in 1, 10 are added up; counts and times are multiplied by those rates." in out
+
+
 def test_percentiles_are_near_the_true_ones(rng: random.Random, tmp_path: Path) -> None:
     """Powers of two tell a time to within a factor of two, and what is reported is never off by more."""
     for _ in range(30):

@@ -10,7 +10,7 @@ import pytest
 from ft_utils.contention import Profile
 
 from ..support.command import PROGRAM, contention
-from ..support.process import Outcome
+from ..support.process import Outcome, spawn
 
 
 def program(tmp_path: Path, text: str, name: str = "program.py") -> Path:
@@ -82,6 +82,53 @@ def test_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = contention("run", "-o", tmp_path / "p", "-m", "shop", "-m", "x")
     assert outcome.code == 0 and outcome.out == "__main__ shop ['-m', 'x']\n", outcome
     assert Profile.read(tmp_path / "p").data["command"] == "-m shop -m x"
+
+
+ALIKE = """
+import sys, threading
+
+if __name__ == "__main__":
+    import pickle, shop as package
+    def later():
+        threading.main_thread().join()
+        import __main__
+        print(sys.argv, __main__ is main, pickle.loads(pickle.dumps(later)) is later)
+    main = sys.modules["__main__"]
+    print(package.argv, __package__, __file__, __spec__.name, __spec__.origin == __file__, __cached__)
+    print(sorted(globals()))
+    threading.Thread(target=later).start()
+"""
+
+
+@pytest.mark.parametrize("name", ["shop.part", "shop"])
+def test_module_as_it_runs_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what its packages see, while they are imported, and its threads, when it is through."""
+    (tmp_path / "shop").mkdir()
+    program(tmp_path / "shop", "import sys\nargv = list(sys.argv)\n", "__init__.py")
+    for file in "part.py", "__main__.py":
+        program(tmp_path / "shop", ALIKE, file)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    alone = spawn(["-m", name, "x", "-m"], 60.0)
+    recorded = contention("run", "-o", tmp_path / "p", "-m", name, "x", "-m")
+    assert alone.code == recorded.code == 0, recorded
+    assert recorded.out == alone.out and "['-m', 'x', '-m'] shop" in alone.out and "True True\n" in alone.out
+
+
+def test_module_whose_name_is_no_identifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "import sys; print(sys.argv[1:], __name__)", "foo-bar.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = contention("run", "-o", tmp_path / "p", "-m", "foo-bar", "x")
+    assert outcome.code == 0 and outcome.out == "['x'] __main__\n", outcome
+
+
+def test_locks_of_packages_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are imported before the module is found, and while the recording goes on: it knows the lines of locks."""
+    (tmp_path / "shop").mkdir()
+    program(tmp_path / "shop", "from ft_utils.synchronization import Lock\nlock = Lock()\n", "__init__.py")
+    program(tmp_path / "shop", "import shop\nshop.lock.acquire()\nshop.lock.acquire(timeout=1e-6)\n", "part.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert contention("run", "-o", tmp_path / "p", "-m", "shop.part").code == 0
+    assert [lock["name"] for lock in Profile.read(tmp_path / "p").data["locks"]] == ["__init__.py:2"]
 
 
 @pytest.mark.parametrize("end", ["sys.exit(7)", "raise KeyError('bread')", "sys.exit('words')"])
@@ -183,6 +230,20 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "p").exists()
 
 
+def test_long_name(tmp_path: Path) -> None:
+    outcome = contention("run", "-o", tmp_path / ("n" * 255), program(tmp_path, ""))
+    assert outcome.code == 0 and Profile.read(tmp_path / ("n" * 255)).data["samples"] == [], outcome
+
+
+def test_into_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    outcome = contention("run", "-o", tmp_path / "pipe", program(tmp_path, ""))
+    assert outcome.code == 0 and os.read(reader, 1 << 16).startswith(b"\x1f\x8b"), outcome
+    os.close(reader)
+    assert sorted(os.listdir(tmp_path)) == ["pipe", "program.py"]
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +258,7 @@ def test_program_that_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (["--format", "xml", PROGRAM], "there is no format 'xml': take pprof or speedscope"),
         (["-o", "/nonexistent/p", PROGRAM], "there is no directory /nonexistent"),
         (["-o", "/", PROGRAM], "is a directory"),
+        (["-o", "n" * 256, PROGRAM], "file name too long"),
         (["nowhere.py"], "nowhere.py cannot be run: no such file or directory"),
         (["/"], "/ cannot be run: is a directory"),
         (["-m", "no.such.module"], "there is no module no.such.module that can be run"),
@@ -226,11 +288,54 @@ def test_unknown_option() -> None:
     fails(contention("run", "--nonsense", PROGRAM), "unrecognized arguments: --nonsense", "")
 
 
-def test_syntax_error(tmp_path: Path) -> None:
-    """Python's own words, and no profile."""
-    outcome = contention("run", "-o", tmp_path / "p", program(tmp_path, "def f(:\n"))
-    assert outcome.code == 1 and "SyntaxError" in outcome.err
+@pytest.mark.parametrize("text", [b"def f(:\n", b"x = 1\0\n", b"x = '\xff'\n"], ids=["grammar", "null", "encoding"])
+@pytest.mark.parametrize("module", [False, True])
+def test_syntax_error(text: bytes, module: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own words, none of ours, and no profile."""
+    (tmp_path / "wrong.py").write_bytes(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = contention("run", "-o", tmp_path / "p", *(["-m", "wrong"] if module else [tmp_path / "wrong.py"]))
+    assert outcome.code == 1 and "SyntaxError" in outcome.err, outcome
+    assert "_profiling" not in outcome.err and "importlib" not in outcome.err, outcome.err
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "raise asyncio.CancelledError('bread')",
+        "raise GeneratorExit",
+        "raise BaseExceptionGroup('bread', [KeyboardInterrupt()])",
+        "sys.excepthook = lambda *_: 1 / 0; raise KeyError('bread')",
+        "sys.excepthook = lambda *_: sys.exit(5); raise KeyError('bread')",
+    ],
+    ids=lambda end: end.split("(")[0],
+)
+def test_errors_are_shown_as_alone(end: str, tmp_path: Path) -> None:
+    file = program(tmp_path, f"import asyncio, sys\ndef f():\n    {end}\nf()\n")
+    alone = spawn([str(file)], 60.0)
+    recorded = contention("run", "-o", tmp_path / "p", file)
+    assert recorded.code == alone.code
+    assert recorded.err.rpartition("ft_utils.contention: ")[0] == alone.err
+    assert (tmp_path / "p").exists()
+
+
+REMOVED = """
+import os, subprocess, sys
+os.mkdir(sys.argv[1]), os.chdir(sys.argv[1]), os.rmdir(sys.argv[1])
+command = [sys.executable, "-P", "-m", "ft_utils.contention", *sys.argv[2:]]
+sys.exit(subprocess.run(command).returncode)
+"""
+
+
+def test_working_directory_that_was_removed(profile: Path, tmp_path: Path) -> None:
+    def removed(*arguments: str | Path) -> Outcome:
+        return spawn(["-c", REMOVED, str(tmp_path / "here"), *map(str, arguments)], 60.0)
+
+    file = program(tmp_path, "print('done')")
+    assert removed("run", "-o", tmp_path / "p", file).out == "done\n"
+    fails(removed("run", file), "contention.pb.gz cannot be written: there is no working directory any more")
+    assert "Store.refresh_prices" in removed("report", "--by", "line", profile).out
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["report"], ["view"]], ids=str)

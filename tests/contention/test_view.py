@@ -3,10 +3,12 @@
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import ft_utils
 from ft_utils.contention import Profile
 
 from ..support.command import contention, viewing
+from ..support.threads import LIMIT, until
 from .test_run import fails
 
 VIEWER = Path(ft_utils.__file__).parent / "_viewer"
@@ -46,6 +49,25 @@ def test_wheel_stays_small() -> None:
     files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert VIEWER in files
     assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 5_900_000
+
+
+def test_a_profile_from_a_pipe(profile: Path, tmp_path: Path) -> None:
+    """As a shell's <(...) gives it: it can be read once."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY)
+    os.write(writer, profile.read_bytes())  # it fits into the pipe
+    closing = threading.Thread(target=lambda: (until(lambda: not readable(reader), "a reader"), os.close(writer)))
+    closing.start()
+    with viewing(tmp_path / "pipe") as (_, address):
+        closing.join(LIMIT)
+        status, body = get(port_of(address), "/top")
+        assert status == 200 and b"answer_query" in body
+    os.close(reader)
+
+
+def readable(number: int) -> bool:
+    return bool(select.select([number], [], [], 0)[0])
 
 
 def test_serves_this_machine_alone(profile: Path) -> None:

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -69,6 +70,7 @@ func (d *decoder) checkTypes() error {
 
 // comments reads those for this package. A merged profile has them of each of its parts.
 func (d *decoder) comments() {
+	var rates []int64
 	for _, n := range d.raw.comments {
 		comment := d.text(n)
 		if command, found := strings.CutPrefix(comment, commandComment); found {
@@ -85,6 +87,8 @@ func (d *decoder) comments() {
 				continue
 			}
 			switch key {
+			case keyRate:
+				rates = append(rates, max(n, 1))
 			case keyMinimum:
 				d.out.Minimum = max(d.out.Minimum, n)
 			case keyDropStacks:
@@ -93,6 +97,16 @@ func (d *decoder) comments() {
 				d.out.DroppedSamples = add(d.out.DroppedSamples, n)
 			}
 		}
+	}
+	d.merge(rates)
+}
+
+// merge takes the numbers for what happened if the rates of the parts differ: what was recorded of each cannot be told
+// any more, and pprof keeps one period, the largest.
+func (d *decoder) merge(rates []int64) {
+	slices.Sort(rates)
+	if rates = slices.Compact(rates); len(rates) > 1 {
+		d.out.Rate, d.out.Rates = 1, rates
 	}
 }
 

@@ -223,8 +223,15 @@ func module(file string) string {
 
 func (p *Profile) comments() []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	rates := ""
+	for _, rate := range p.Rates {
+		rates += " " + keyRate + "=" + number(rate)
+	}
+	if rates == "" {
+		rates = " " + keyRate + "=" + number(p.Rate)
+	}
 	all := []string{
-		machineComment + " " + keyRate + "=" + number(p.Rate) + " " + keyMinimum + "=" + number(p.Minimum) +
+		machineComment + rates + " " + keyMinimum + "=" + number(p.Minimum) +
 			" " + keyDropStacks + "=" + number(p.DroppedStacks) + " " + keyDropSamples + "=" + number(p.DroppedSamples),
 		holdersComment,
 	}

@@ -50,6 +50,8 @@ func (p *Profile) member(s *scanner, name string) {
 		p.Command = s.str()
 	case "rate":
 		p.Rate = s.number()
+	case "rates":
+		s.array(func() { p.Rates = append(p.Rates, s.number()) })
 	case "minimum_ns":
 		p.Minimum = s.number()
 	case "dropped":
@@ -155,6 +157,13 @@ func (p *Profile) JSON() string {
 	w.number("duration_ns", p.Duration)
 	w.str("command", p.Command)
 	w.number("rate", p.Rate)
+	if len(p.Rates) > 0 {
+		w.name("rates").open('[')
+		for _, rate := range p.Rates {
+			w.item(rate)
+		}
+		w.shut(']')
+	}
 	w.number("minimum_ns", p.Minimum)
 	w.name("dropped").open('{')
 	w.number("stacks", p.DroppedStacks)

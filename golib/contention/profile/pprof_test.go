@@ -193,6 +193,52 @@ func TestMergedByPprof(t *testing.T) {
 	}
 }
 
+// TestMergedOfDifferentRates: what happened is what the parts tell together; that is kept when it is written again, and
+// merged with a third.
+func TestMergedOfDifferentRates(t *testing.T) {
+	var parts []*pprof.Profile
+	for _, rate := range []int64{1, 10, 1, 3} {
+		p := example()
+		p.Rate = rate
+		parts = append(parts, parse(t, p))
+	}
+	merge := func(parts ...*pprof.Profile) *Profile {
+		merged, err := pprof.Merge(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := merged.WriteUncompressed(&b); err != nil {
+			t.Fatal(err)
+		}
+		got, err := FromPprof(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	check := func(got *Profile, times int64, rates ...int64) {
+		t.Helper()
+		if s := got.Samples[0]; s.Count != 4*times || s.Ns != 3_000_500*times || got.Rate != 1 || !equalInts(got.Rates, rates) {
+			t.Errorf("%+v at rate %d of %v", s, got.Rate, got.Rates)
+		}
+	}
+	got := merge(parts[:3]...)
+	check(got, 12, 1, 10)
+	again, err := FromJSON(got.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(again, 12, 1, 10)
+	again, err = FromPprof(again.Pprof())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(again, 12, 1, 10)
+	got = merge(parse(t, again), parts[3])
+	check(got, 15, 1, 3, 10)
+}
+
 // TestRate: pprof is told what happened, which is ten times what was recorded, except of holders.
 func TestRate(t *testing.T) {
 	p := example()

@@ -10,6 +10,8 @@
 //	duration_ns    how long it went on
 //	command        what ran, as a shell would be told it; default ""
 //	rate           of the contentions one in so many was recorded; at least 1, which is the default
+//	rates          those of its parts, if the profile was merged from recordings of different rates: then counts and
+//	               times are multiplied already, each by its own, and rate is 1; default []
 //	minimum_ns     shorter waits were not recorded; default 0
 //	dropped        {"stacks": n, "samples": n}: contentions that were recorded without their stack, and those that
 //	               were not recorded at all, for want of room; default 0
@@ -51,7 +53,8 @@ type Profile struct {
 	Start, Duration int64 // in nanoseconds, since 1970 the first
 	Command         string
 	Rate            int64
-	Minimum         int64 // in nanoseconds
+	Rates           []int64 // in order, each once
+	Minimum         int64   // in nanoseconds
 	DroppedStacks   int64
 	DroppedSamples  int64
 	Frames          []Frame

@@ -48,9 +48,11 @@ void ft_dump_free(struct ft_dump *dump);
 /* The dump as text, malloc'ed; NULL when there is no memory. */
 char *ft_dump_text(const struct ft_dump *dump);
 
-/* Has a dump written to fd whenever the signal comes, by a thread of its own, so that it comes
- * even when no thread of Python can run. 0, or an errno. It goes on until ft_dump_unregister,
- * which puts back the handler that was there; false when there was nothing to put back. */
+/* Has a dump written to the file of fd whenever the signal comes, by a thread of its own, so that it
+ * comes even when no thread of Python can run. The file stays open, by a number of ours; but 0, 1
+ * and 2 are what they are when the signal comes. 0, or an errno. It goes on until
+ * ft_dump_unregister, which puts back the handler that was there; false when there was nothing to
+ * put back. */
 int ft_dump_register(int sig, int fd);
 bool ft_dump_unregister(int sig);
 

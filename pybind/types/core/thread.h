@@ -32,7 +32,8 @@ struct ft_task;
  * low bits how the lock knows of it. */
 #define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
 #define FT_TAG_COUNTED ((uintptr_t)2)   /* by the count in its word */
-/* Beside Counted: it is the upgradable one; `again` is then one more (locks/rwupgrade.h). */
+/* Beside Counted: it is the upgradable one; `again` is then one more (locks/rwupgrade.h). Alone:
+ * the address is that of a lock's gate, which this thread has, or is about to. */
 #define FT_TAG_UPGRADABLE ((uintptr_t)4)
 #define FT_TAG_MASK ((uintptr_t)7)
 

@@ -5,6 +5,7 @@
 #include "platform/guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -14,17 +15,44 @@
 
 #define SIGNALS 65
 
-/* Under `setting`, but for asked and fd, which the handler and the watcher use. */
+/* Under `setting`, but for asked, which the handler sets. fd is -1 where there is none. Numbers up
+ * to stderr's are used as they are, for whatever file the process has there; others are ours. One
+ * that is no longer registered is closed by the watcher, which may have been asked before. */
 static struct {
     bool registered;
     struct sigaction before;
-    _Atomic(int) fd;
+    int fd;
     _Atomic(uint32_t) asked;
-} signals[SIGNALS];
+} signals[SIGNALS] = {[0 ... SIGNALS - 1] = {.fd = -1}};
 
 static pthread_mutex_t setting = PTHREAD_MUTEX_INITIALIZER;
 static sem_t wanted;
 static bool watches;
+
+/* Under `setting`: what the watcher writes to, without `setting`, since that may take for ever.
+ * Whoever would close it meanwhile leaves that to the watcher. */
+static int in_use = -1;
+static bool close_in_use;
+
+static void
+close_ours(int fd)
+{
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
+/* Under `setting`. */
+static void
+give_up(int fd)
+{
+    if (fd == in_use && fd != -1) {
+        close_in_use = true;
+    }
+    else {
+        close_ours(fd);
+    }
+}
 
 static void
 write_all(int fd, const char *text)
@@ -50,6 +78,34 @@ write_dump(int fd)
     ft_dump_free(&dump);
 }
 
+static int
+borrow(int sig)
+{
+    pthread_mutex_lock(&setting);
+    int fd = in_use = signals[sig].fd;
+    pthread_mutex_unlock(&setting);
+    return fd;
+}
+
+/* Closes last: a child that is forked meanwhile has a file too many rather than closes another. */
+static void
+give_back(int sig)
+{
+    pthread_mutex_lock(&setting);
+    int fd = in_use;
+    bool last = close_in_use;
+    if (fd != -1 && fd == signals[sig].fd && !signals[sig].registered) {
+        signals[sig].fd = -1;
+        last = true;
+    }
+    in_use = -1;
+    close_in_use = false;
+    if (last) {
+        close_ours(fd);
+    }
+    pthread_mutex_unlock(&setting);
+}
+
 static void *
 watch(void *Py_UNUSED(unused))
 {
@@ -58,9 +114,12 @@ watch(void *Py_UNUSED(unused))
             continue;
         }
         for (int sig = 1; sig < SIGNALS; sig++) {
-            if (atomic_exchange(&signals[sig].asked, 0) != 0) {
-                write_dump(atomic_load(&signals[sig].fd));
+            bool asked = atomic_exchange(&signals[sig].asked, 0) != 0;
+            int fd = borrow(sig);
+            if (asked && fd != -1) {
+                write_dump(fd);
             }
+            give_back(sig);
         }
     }
     return NULL;
@@ -96,25 +155,42 @@ start_watching(void)
     return error;
 }
 
+/* Under `setting`. */
+static int
+set_handler(int sig)
+{
+    if (signals[sig].registered) {
+        return 0;
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_ONSTACK | SA_RESTART;
+    int error = sigaction(sig, &action, &signals[sig].before) == 0 ? 0 : errno;
+    signals[sig].registered = error == 0;
+    return error;
+}
+
 int
 ft_dump_register(int sig, int fd)
 {
     if (sig < 1 || sig >= SIGNALS) {
         return EINVAL;
     }
+    if (fd > STDERR_FILENO && (fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) == -1) {
+        return errno;
+    }
     pthread_mutex_lock(&setting);
+    int before = signals[sig].fd;
     int error = start_watching();
     if (error == 0) {
-        atomic_store(&signals[sig].fd, fd);
-        if (!signals[sig].registered) {
-            struct sigaction action;
-            memset(&action, 0, sizeof action);
-            action.sa_handler = on_signal;
-            action.sa_flags = SA_ONSTACK | SA_RESTART;
-            error = sigaction(sig, &action, &signals[sig].before) == 0 ? 0 : errno;
-            signals[sig].registered = error == 0;
-        }
+        signals[sig].fd = fd; /* the first signal may come at once */
+        error = set_handler(sig);
     }
+    if (error != 0) {
+        signals[sig].fd = before;
+    }
+    give_up(error != 0 ? fd : before);
     pthread_mutex_unlock(&setting);
     return error;
 }
@@ -130,6 +206,7 @@ ft_dump_unregister(int sig)
     if (registered) {
         sigaction(sig, &signals[sig].before, NULL);
         signals[sig].registered = false;
+        sem_post(&wanted); /* the watcher closes the file */
     }
     pthread_mutex_unlock(&setting);
     return registered;
@@ -140,6 +217,17 @@ ft_dump_after_fork(void)
 {
     pthread_mutex_init(&setting, NULL);
     watches = false;
+    if (close_in_use) {
+        close_ours(in_use);
+    }
+    in_use = -1;
+    close_in_use = false;
+    for (int sig = 1; sig < SIGNALS; sig++) {
+        if (!signals[sig].registered) {
+            close_ours(signals[sig].fd);
+            signals[sig].fd = -1;
+        }
+    }
     for (int sig = 1; sig < SIGNALS; sig++) {
         if (signals[sig].registered) {
             start_watching(); /* the child has one thread, so nothing is locked */

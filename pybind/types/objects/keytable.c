@@ -107,7 +107,7 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
         PyErr_NoMemory();
         return NULL;
     }
-    e->ob_base.ob_type = Py_TYPE(self);
+    e->ob_base.ob_type = self->made_as;
     e->lock.interval = FT_DEFAULT_INTERVAL;
     e->key = Py_NewRef(key);
     e->hash = hash;

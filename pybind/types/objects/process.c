@@ -51,7 +51,7 @@ recount_reads(struct ft_thread *t)
                 ft_rw_recount((struct ft_rw *)lock, counted_reads(lock));
             }
             if (gone && (tag & FT_TAG_UPGRADABLE) != 0) {
-                ft_rw_forget_gate((struct ft_rw *)lock, t->owner);
+                ft_rw_forget_gate(ft_rw_of_upgradable(tag), t->owner);
             }
             if (gone) {
                 atomic_store(&s->tag[i], 0);
