@@ -37,17 +37,19 @@ class Profile:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Make a profile of the text that to_json() returns. ProfileError where that is no JSON."""
         try:
             return cls(json.loads(text))
         except ValueError as error:
             raise ProfileError(f"what was recorded is no JSON: {error}") from None
 
     def to_json(self) -> str:
+        """Return `data` as JSON, for from_json(). A file of it is not what read() takes: see write()."""
         return json.dumps(self.data)
 
     @classmethod
     def read(cls, file: str | PathLike[str]) -> Self:
-        """Read a file in pprof's format that was written here."""
+        """Read a file in pprof's format that was written here. ProfileError where it cannot be."""
         path = Path(file)
         try:
             data = unzipped(read_bytes(path))
@@ -56,16 +58,30 @@ class Profile:
             raise ProfileError(f"{path} cannot be read: {error}") from None
 
     def write(self, file: str | PathLike[str], format: str = "pprof") -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all, as "pprof" or "speedscope". ProfileError where it cannot be."""
         path = Path(file)
-        if format not in FORMATS:
-            raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
+        check_format(format)
         if format == "pprof":
             content = zipped(decoded(ask_go("Pprof", self.to_json())))
         else:
             content = ask_go("Speedscope", self.to_json()).encode()
         with replacing(path) as out:
             out.write(content)
+
+
+def check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
+
+
+def check_writable(output: Path) -> None:
+    """Say so before anything is recorded, and not when the profile is lost."""
+    if output.is_dir():
+        raise ProfileError(f"{output} cannot be written: it is a directory")
+    if not output.parent.is_dir():
+        raise ProfileError(f"{output} cannot be written: there is no directory {output.parent}")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise ProfileError(f"{output} cannot be written: the directory {output.parent} does not let you")
 
 
 def ask_go(function: str, text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ft_utils import _recorder
-from ft_utils._profiling.profile import Profile, ProfileError, reason
+from ft_utils._profiling.profile import Profile, ProfileError, check_writable, reason
 from ft_utils._profiling.summary import seconds, summarize
 
 
@@ -51,16 +51,6 @@ class Recording:
             f"see {self._name}",
             file=sys.stderr,
         )
-
-
-def check_writable(output: Path) -> None:
-    """Say so before the program runs, and not when its profile is lost."""
-    if output.is_dir():
-        raise ProfileError(f"{output} cannot be written: it is a directory")
-    if not output.parent.is_dir():
-        raise ProfileError(f"{output} cannot be written: there is no directory {output.parent}")
-    if not os.access(output.parent, os.W_OK | os.X_OK):
-        raise ProfileError(f"{output} cannot be written: the directory {output.parent} does not let you")
 
 
 def command_of(arguments: list[str], module: bool) -> str:

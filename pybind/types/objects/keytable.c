@@ -155,6 +155,7 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
 static void
 free_entry(struct ft_keyed_entry *e)
 {
+    ft_inspect_await();
     ft_record_gone(&e->lock);
     ft_names_end(&e->lock);
     Py_DECREF(e->key); /* the end of a key may run code of its own */

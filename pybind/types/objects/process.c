@@ -126,7 +126,7 @@ static void
 before_fork(void)
 {
     ft_golib_before_fork();
-    ft_registry_lock();
+    ft_inspect_begin(); /* the child follows the waits that it finds: forget_wait */
     ft_names_before_fork();
     ft_bells_before_fork();
 }
@@ -136,7 +136,7 @@ after_fork_in_parent(void)
 {
     ft_bells_after_fork_in_parent();
     ft_names_after_fork_in_parent();
-    ft_registry_unlock();
+    ft_inspect_end();
     ft_golib_after_fork_in_parent();
 }
 
