@@ -381,6 +381,7 @@ task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self != NULL) {
         self->bell = Py_NewRef(bell);
         self->of = of;
+        ft_record_new_task(self->task.record);
     }
     return (PyObject *)self;
 }
