@@ -1,6 +1,7 @@
 """What ft_utils.aio has: tasks that wait for locks. C does the waiting (pybind/types/objects/task.c)."""
 
 import asyncio
+import operator
 import weakref
 from collections.abc import Awaitable, Generator
 from types import TracebackType
@@ -18,12 +19,15 @@ async def acquire(lock: Any, n: int = 1) -> None:
     RuntimeError when the task would wait for itself; ValueError for permits that can never be had; TypeError for what
     a task cannot wait for.
     """
-    await _take(lock, n, [])
+    await _take(lock, n, None)
 
 
-async def _take(lock: Any, n: int, blocks: list[Any]) -> None:
-    """Take a lock for the current task, and enter the task into `blocks` in one step with that."""
+async def _take(lock: Any, n: int, block: "Holding | None") -> None:
+    """Take a lock for the current task, and enter the block in one step with that."""
     loop, task = _current()
+    n = operator.index(n)
+    if task.waits:
+        raise RuntimeError("this task waits for a lock already")
     try:
         taken = task.acquire(lock, n)
         pause = SHORTEST
@@ -31,12 +35,15 @@ async def _take(lock: Any, n: int, blocks: list[Any]) -> None:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
             taken = task.acquire(lock, n)
-        if taken is None:
-            await loop.woken(task)
+        while not taken:
+            await loop.rung(task)
+            taken = task.resume()
         # Nothing is called from here to the caller's next step, so no handler runs that could raise: the lock is either
         # given back below or the caller's.
-        blocks += (task,)
-        task.claimed = True
+        if block is None:
+            task.claimed = True
+        else:
+            block._entered = task
     except BaseException:
         task.abandon()  # whatever came in between, it is in no queue and has nothing
         raise
@@ -75,7 +82,7 @@ class Holding(_locks.Block):
         return super().__new__(cls, lock, n, asyncio.current_task, _DONE)
 
     async def __aenter__(self) -> Any:
-        await _take(self._lock, self._n, self._tasks)
+        await _take(self._lock, self._n, self)
         return self._lock
 
     if TYPE_CHECKING:
@@ -115,8 +122,8 @@ class _Loop:
             known = self.tasks[task] = _locks.Task(self.bell, task)
         return known
 
-    async def woken(self, task: Any) -> None:
-        """Wait until a task that is queued has the lock."""
+    async def rung(self, task: Any) -> None:
+        """Wait until a task that is queued was woken."""
         future = asyncio.get_running_loop().create_future()
         self.waiting[task.key] = task, future
         try:
@@ -125,37 +132,25 @@ class _Loop:
             self.waiting.pop(task.key, None)
 
     def hear(self) -> None:
-        """The bell rang: some have been given the lock, others are to try for it."""
-        try:
-            for key in self.bell.heard():
-                if key in self.waiting:
-                    self.ask(*self.waiting[key])
-        except BaseException:  # no memory, or Ctrl-C: what was heard is lost, so all are asked later
-            asyncio.get_running_loop().call_soon(self.ask_all)
-            raise
-
-    def ask_all(self) -> None:
-        for task, future in list(self.waiting.values()):
-            self.ask(task, future)
-
-    def ask(self, task: Any, future: "asyncio.Future[None]") -> None:
-        try:
-            if not task.resume():
-                return
-        except BaseException as error:
-            if not future.done():
-                future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            if not future.done():  # one that is cancelled gives it back when it runs
-                future.set_result(None)
+        """The bell rang: let those run that were woken. Broken off anywhere, it is called again."""
+        for key in self.bell.rung():
+            if key in self.waiting:
+                task, future = self.waiting[key]
+                if not future.done():  # one that is cancelled gives back what it was given when it runs
+                    future.set_result(None)
+                task.hear()
 
     def close(self) -> None:
         """The loop runs no more: those that wait will never go on, and are in the way of others."""
-        for task, _ in list(self.waiting.values()):
-            task.abandon()
-        self.waiting.clear()
+        failed = None
+        while self.waiting:
+            task, _ = self.waiting.popitem()[1]
+            try:
+                task.abandon()
+            except Exception as error:
+                failed = failed or error
+        if failed:
+            raise failed
 
 
 class _Ear:
@@ -171,7 +166,8 @@ class _Ear:
         self._state.close()
 
 
-_loops: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop]" = weakref.WeakKeyDictionary()
+# The loop itself keeps its _Loop, by the _Ear: nothing else may, since those that wait refer to the loop.
+_loops: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[_Loop]]" = weakref.WeakKeyDictionary()
 
 
 def _current() -> tuple[_Loop, Any]:
@@ -180,7 +176,9 @@ def _current() -> tuple[_Loop, Any]:
     task = asyncio.current_task(loop)
     if task is None:
         raise RuntimeError("locks are taken and released by tasks; this code runs in none")
-    state = _loops.get(loop)
+    known = _loops.get(loop)
+    state = known and known()
     if state is None:
-        state = _loops[loop] = _Loop(loop)
+        state = _Loop(loop)
+        _loops[loop] = weakref.ref(state)
     return state, state.of(task)

@@ -4,31 +4,30 @@ Kept out of the import of ft_utils.synchronization: it is imported when a deadlo
 """
 
 import sys
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from ft_utils import _locks
+from ft_utils._fields import described
 
 ACTIONS = ("off", "report", "raise")
 Member = tuple[int, int, str, float, str | None, str | None]  # as C gives it
+ADDRESS = (
+    "id() of the lock. For a key of a KeyedLock, the address of that key's lock, which is no object: the name tells "
+    "the KeyedLock, nothing tells the key."
+)
 
 
+@described
 class Waiter(NamedTuple):
     """One thread of a deadlock, and what it waits for."""
 
-    thread: int
-    """threading.get_ident() of the thread."""
-    name: str
-    """Its name."""
-    lock: int
-    """id() of the lock."""
-    kind: str
-    """The type of the lock, and the side where it has two: "ReaderWriterLock (write)"."""
-    waited: float
-    """Seconds since it began to wait."""
-    where: str
-    """The line that waits: "file.py:12 in function"."""
-    lock_name: "str | None" = None
-    """The name of the lock, as far as it is shown: its first 127 bytes."""
+    thread: Annotated[int, "threading.get_ident() of the thread."]
+    name: Annotated[str, "Its name."]
+    lock: Annotated[int, ADDRESS]
+    kind: Annotated[str, 'The type of the lock, and the side where it has two: "ReaderWriterLock (write)".']
+    waited: Annotated[float, "Seconds since it began to wait."]
+    where: Annotated[str, 'The line that waits: "file.py:12 in function".']
+    lock_name: Annotated[str | None, "The name of the lock, as far as it is shown: its first 127 bytes."] = None
 
 
 class DeadlockError(RuntimeError):

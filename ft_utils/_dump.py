@@ -37,7 +37,10 @@ def _named(text: str) -> str:
 
 
 def locks_waited_for() -> list[dict[str, Any]]:
-    """Return the locks that are waited for: id, kind, name, holders and waiters, who came first before the others."""
+    """Return the locks that are waited for: lock, kind, name, holders and waiters, those first that came first.
+
+    lock is id() of the lock; for a key of a KeyedLock the address of that key's lock, which is no object.
+    """
     known = names()
     locks: dict[int, dict[str, Any]] = {}
     for word, what, name, ident, native, waited, stack, holders in _locks.dump_facts(True):
@@ -80,11 +83,12 @@ _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.
 def register(signum: int, file: Any = None) -> None:
     """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
 
-    A thread of its own writes it, so it comes even when every thread is stuck, or the GIL is held in C. The file has
-    to have a fileno(), and may be closed afterwards: it stays open until unregister(), or until another one is
-    registered for the signal. sys.stderr if none is given; what is written to the numbers 0, 1 and 2 goes to whatever
-    has these when the signal comes. Forked children take the registration over. OSError for a signal that cannot be
-    handled, ValueError for one by which a process crashes.
+    A thread of its own writes it, which needs neither the GIL nor a thread that runs, so it comes even when every
+    thread is stuck. It therefore has no names of threads, only their idents and native ids. The file has to have a
+    fileno(), and may be closed afterwards: it stays open until unregister(), or until another one is registered for the
+    signal. sys.stderr if none is given; what is written to the numbers 0, 1 and 2 goes to whatever has these when the
+    signal comes. Forked children take the registration over. OSError for a signal that cannot be handled, ValueError
+    for one by which a process crashes.
     """
     if signum in _CRASHES:
         raise ValueError(

@@ -6,79 +6,76 @@ before that, and in a child forked after that, there is nothing to report and it
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from ft_utils import _locks
-from ft_utils._deadlock import names
+from ft_utils._deadlock import ADDRESS, names
+from ft_utils._fields import described
+
+_TYPE = "The type of this package that it is or is derived from, \"IntervalLock\" say"
 
 
+@described
 class Stats(NamedTuple):
     """What has happened to the locks of this process. All counters only grow."""
 
-    contended: int = 0
-    """Operations that had to queue or to look into a queue."""
-    parks: int = 0
-    """Times that a thread went to sleep."""
-    notifies: int = 0
-    """Sleeping threads woken to compete for a lock."""
-    handoffs: int = 0
-    """Locks handed to a waiting thread directly."""
-    cedes: int = 0
-    """Calls of cede() and poll() that handed the lock over."""
-    timeouts: int = 0
-    """Waits given up because their time was over."""
-    interrupts: int = 0
-    """Waits broken off by an exception from a signal handler."""
+    contended: Annotated[int, "Operations that had to queue or to look into a queue."] = 0
+    parks: Annotated[int, "Times that a thread went to sleep."] = 0
+    notifies: Annotated[int, "Sleeping threads woken to compete for a lock."] = 0
+    handoffs: Annotated[int, "Locks handed to a waiting thread directly."] = 0
+    cedes: Annotated[int, "Calls of cede() and poll() that handed the lock over."] = 0
+    timeouts: Annotated[int, "Waits given up because their time was over."] = 0
+    interrupts: Annotated[int, "Waits broken off by an exception from a signal handler."] = 0
 
 
+@described
 class LockStats(NamedTuple):
     """What has been waited for one lock, in this process, by all threads."""
 
-    lock: int
-    """id() of the lock."""
-    type: str
-    """The name of its type."""
-    name: str | None
-    """Its name, as far as reports show it: its first 127 bytes."""
-    contended: int
-    """Calls that had to wait for it and are over, whether they got it or not. For an Event, a Condition or a Barrier
-    that is what it is for; for a lock it is contention."""
-    waited: float
-    """Seconds that they have waited, all together."""
+    lock: Annotated[int, ADDRESS]
+    type: Annotated[str, f"{_TYPE}."]
+    name: Annotated[str | None, "Its name, as far as reports show it: its first 127 bytes."]
+    contended: Annotated[
+        int,
+        "Calls that had to wait for it and are over, whether they got it or not. For an Event, a Condition or a "
+        "Barrier that is what it is for; for a lock it is contention.",
+    ]
+    waited: Annotated[float, "Seconds that they have waited, all together."]
 
 
+@described
 class Holder(NamedTuple):
     """A thread that holds a lock."""
 
-    thread: int
-    """threading.get_ident() of the thread, 0 if it has ended."""
-    name: str | None
-    """Its name, None where threading does not know it."""
+    thread: Annotated[int, "threading.get_ident() of the thread, 0 if it has ended."]
+    name: Annotated[str | None, "Its name, None where threading does not know it."]
 
 
+@described
 class Wait(NamedTuple):
     """One thread that waits for one lock."""
 
-    lock: int
-    """id() of the lock."""
-    thread: int
-    """threading.get_ident() of the thread, 0 if it is not known."""
-    kind: str
-    """"exclusive", or "shared" for a reader, or "upgradable" for one who wants the upgradable read lock."""
-    waited: float
-    """Seconds since it queued."""
-    notified: bool
-    """Whether it has been woken to compete for the lock."""
-    type: str | None = None
-    """The name of the lock's type, "IntervalLock" say; None for a thread that is on its way into the queue or out of
-    it just now, as are the next three then."""
-    name: str | None = None
-    """The name of the lock, as far as reports show it: its first 127 bytes."""
-    owner: Holder | None = None
-    """The thread that holds the lock alone, None where nobody does or nobody can tell: permits of a semaphore and
-    the like belong to nobody."""
-    readers: tuple[Holder, ...] = ()
-    """The threads that hold a read lock of a ReaderWriterLock."""
+    lock: Annotated[int, ADDRESS]
+    thread: Annotated[int, "threading.get_ident() of the thread, 0 if it is not known."]
+    kind: Annotated[
+        str,
+        '"exclusive"; "shared" for a reader, in Event.wait(), and at a Barrier whose last round is just ending; or '
+        '"upgradable" for a thread that wants the upgradable read lock.',
+    ]
+    waited: Annotated[float, "Seconds since it queued."]
+    notified: Annotated[bool, "Whether it has been woken to compete for the lock."]
+    type: Annotated[
+        str | None,
+        f"{_TYPE}; None for a thread that is on its way into the queue or out of it just now, as are the next three "
+        "then.",
+    ] = None
+    name: Annotated[str | None, "The name of the lock, as far as reports show it: its first 127 bytes."] = None
+    owner: Annotated[
+        Holder | None,
+        "The thread that holds the lock alone, None where nobody does or nobody can tell: permits of a semaphore and "
+        "the like belong to nobody.",
+    ] = None
+    readers: Annotated[tuple[Holder, ...], "The threads that hold a read lock of a ReaderWriterLock."] = ()
 
 
 for public in (Stats, LockStats, Holder, Wait):

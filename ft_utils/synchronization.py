@@ -95,11 +95,12 @@ def lock_stats():
     """Return which locks have been waited for, as a list of LockStats: how often, and for how many
     seconds in all. The one that has cost most is the first.
 
-    Locks that nobody ever had to wait for are not in it, nor those that are gone: what is counted
-    goes with the lock. A call counts once its wait is over, with the lock or without, cede() and
-    poll() where they handed it over among them; one that has got the lock without being queued
-    does not. In a forked child the counts begin anew. It is apart from stats(), whose counters are
-    of all locks that there ever were, and only grow.
+    Locks that nobody ever had to wait for are not in it; the counts of a lock are gone when the
+    lock is, those of a key of a KeyedLock when nobody uses the key any more. A call counts once its
+    wait is over, with the lock or without, cede() and poll() where they handed it over among them;
+    one that has got the lock without being queued does not. In a forked child the counts begin
+    anew. It is apart from stats(), whose counters are of all locks that there ever were, and only
+    grow.
     """
     from ft_utils import _report
 
@@ -111,7 +112,8 @@ def snapshot():
     seconds, and who holds it.
 
     Those of one side of one lock stand in the order in which they will be served. The list is put
-    together lock by lock: it is not one moment's. Empty in a forked child. ImportError as for stats().
+    together lock by lock: it is not one moment's. Empty in a child forked after a contention, which
+    has no queues. ImportError as for stats().
     """
     from ft_utils import _report
 

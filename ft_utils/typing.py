@@ -10,9 +10,11 @@ __all__ = ["LockLike"]
 class LockLike(Protocol):
     """A lock: what acquire() takes release() gives back, and so does a with statement.
 
-    Lock, RLock, IntervalLock, Semaphore, BoundedSemaphore, Condition, RWReadContext and RWWriteContext are such, and
-    threading's locks, semaphores and conditions too. A ReaderWriterLock is not: its contexts are. isinstance() looks
-    whether the methods are there.
+    Lock, RLock, IntervalLock, Semaphore, BoundedSemaphore, Condition, the contexts of a ReaderWriterLock and the
+    handles of a KeyedLock are such, and threading's locks, semaphores and conditions too. Not such are a
+    ReaderWriterLock and a KeyedLock themselves, what within() returns, Event and Barrier. isinstance() looks whether
+    the methods are there. So it says yes for a ResizableSemaphore, whose acquire() takes n first: type checkers say
+    no.
     """
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:

@@ -41,6 +41,7 @@ LEFT_OUT = (
 DESELECTED = (
     "process/test_module.py::test_the_installed_package_is_tested",
     *("contract/test_reused_addresses.py", "process/test_limits.py::test_threads_and_memory"),
+    "contract/test_reader_writer_lock.py::test_more_nested_reads_than_are_counted",
     *("contract/test_names.py::test_gone_with_the_lock", "contract/test_names.py::test_no_memory_for_the_table"),
     *(
         f"contract/test_no_memory.py::test_{name}"

@@ -43,17 +43,19 @@ class Profile:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Make a profile of the text that to_json() returns. ProfileError where that is no JSON."""
         try:
             return cls(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise ProfileError(f"what was recorded is no JSON: {error}") from None
 
     def to_json(self) -> str:
+        """Return `data` as JSON, for from_json(). A file of it is not what read() takes: see write()."""
         return json.dumps(self.data)
 
     @classmethod
     def read(cls, file: str | PathLike[str]) -> Self:
-        """Read a file in pprof's format that was written here."""
+        """Read a file in pprof's format that was written here. ProfileError where it cannot be."""
         path = Path(file)
         try:
             return cls.from_bytes(read_bytes(path))
@@ -66,14 +68,13 @@ class Profile:
         return cls.from_json(ask_go("Profile", base64.b64encode(unzipped(content)).decode()))
 
     def write(self, file: str | PathLike[str], format: str = "pprof") -> None:
-        """Write the file, whole or not at all.
+        """Write the file, whole or not at all, as "pprof" or "speedscope". ProfileError where it cannot be.
 
         Where Go can be loaded neither here nor in another process, the JSON is written beside it, and ProfileError
         says so.
         """
         path = Path(file)
-        if format not in FORMATS:
-            raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
+        check_format(format)
         try:
             if format == "pprof":
                 content = zipped(decoded(ask_go("Pprof", self.to_json())))
@@ -88,6 +89,11 @@ class Profile:
             ) from None
         with replacing(path) as out:
             out.write(content)
+
+
+def check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise ProfileError(f"there is no format {format!r}: take {' or '.join(FORMATS)}")
 
 
 def check_writable(output: Path) -> None:

@@ -92,6 +92,59 @@ def test_within_a_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "format", "sentence"),
+    [
+        ("p", "nonsense", "there is no format 'nonsense'"),
+        ("gone/p", "pprof", "there is no directory"),
+        (".", "speedscope", "it is a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_not_begun(tmp_path: Path, file: str, format: str, sentence: str) -> None:
+    with pytest.raises(ProfileError, match=sentence):
+        with contention.profile(tmp_path / file, format=format):
+            pytest.fail("the block runs")
+    with pytest.raises(RuntimeError, match="not being recorded: start"):
+        contention.stop()
+
+
+def test_a_block_that_fails_is_recorded(tmp_path: Path) -> None:
+    with pytest.raises(KeyError) as caught:
+        with contention.profile(tmp_path / "p", rate=3):
+            raise KeyError("own")
+    assert not hasattr(caught.value, "__notes__")
+    assert Profile.read(tmp_path / "p").data["rate"] == 3
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, StopIteration])
+def test_the_exception_of_the_block_wins(tmp_path: Path, error: type[BaseException]) -> None:
+    """The folder has gone meanwhile, or the recording: that is a note of it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    own = error("own")
+    with pytest.raises(error) as caught:
+        with contention.profile(folder / "p"):
+            folder.rmdir()
+            raise own
+    assert caught.value is own
+    assert "cannot be written: no such file" in own.__notes__[0]
+    with pytest.raises(error) as caught:
+        with contention.profile(tmp_path / "p"):
+            contention.stop()
+            raise own
+    assert caught.value is own and "not being recorded" in own.__notes__[1]
+    assert not (tmp_path / "p").exists()
+
+
+def test_the_file_is_where_it_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not where the block has gone."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with contention.profile("p"):
+        monkeypatch.chdir("elsewhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "p"]
+
+
+@pytest.mark.parametrize(
     ("option", "values", "error", "sentence"),
     [
         ("rate", (0, -1, 2**32), ValueError, "rate must be from 1"),
@@ -343,7 +396,7 @@ try:
         pass
 except contention.ProfileError as error:
     assert not _locks.go_loaded()
-    print(str(error).replace({name!r}, "NAME").replace({name[:250]!r}, "NAME"))
+    print(str(error).replace({str(tmp_path / name)!r}, "NAME").replace({str(tmp_path / name[:250])!r}, "NAME"))
 """,
         expect_out="NAME cannot be written: ft_utils' Go library cannot be used in this process, which was forked "
         "after the library was loaded or has no room for it, nor in a new one; what was recorded is in NAME.json, for "

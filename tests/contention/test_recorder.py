@@ -1,9 +1,11 @@
 """The record of where threads wait: whose stack, which lock, how long, and what is left when it is over."""
 
 import _thread
+import gc
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -163,6 +165,28 @@ def test_sides_of_a_reader_writer_lock(puppets: PuppetMaker) -> None:
     assert profile.of(lock, role="holder", side="write")[0]["thread"] == threading.current_thread().name
     assert profile.of(lock, role="holder", side="read")[0]["thread"] == "puppet-0"
     assert {s["lock"]["kind"] for s in profile.samples} == {"ReaderWriterLock"}
+
+
+def test_the_class_that_a_keyed_lock_was_made_as(puppet: Puppet) -> None:
+    """A profile tells the locks of the keys by it, whatever __class__ is by then; it lives as long as the KeyedLock."""
+    first, second = (type(name, (ft.KeyedLock,), {}) for name in ("First", "Second"))
+    keyed, alive = first(), weakref.ref(first)
+    keyed.acquire("a")
+    keyed.__class__ = second
+    del first
+    gc.collect()
+    assert alive() is not None
+    _recorder.start()
+    waits = puppet.start(keyed.acquire, "a")
+    until(ft.snapshot)
+    keyed.release("a")
+    waits.result(LIMIT)
+    puppet.run(keyed.release, "a")
+    assert {s["lock"]["kind"] for s in stop().samples} == {"First"}
+    del keyed, waits
+    gc.collect()
+    if sys._is_gil_enabled():  # 3.13t keeps every class once there have been threads
+        assert alive() is None
 
 
 def test_upgrades(puppets: PuppetMaker) -> None:

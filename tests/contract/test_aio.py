@@ -263,6 +263,23 @@ def test_the_loops_thread_does_not_wait_for_its_own_task(kind: Kind) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.owned], ids=str)
+def test_the_loops_thread_does_not_wait_behind_its_own_task(kind: Kind, puppet: Puppet) -> None:
+    """The task would be given the lock, and could not run."""
+
+    async def main() -> None:
+        lock = kind.make()
+        puppet.run(kind.obstruct(lock).acquire)
+        task = asyncio.create_task(hold(lock))
+        await soon(snapshot)
+        with pytest.raises(RuntimeError, match="before this thread in its queue"):
+            kind.obstruct(lock).acquire()
+        puppet.run(kind.obstruct(lock).release)
+        await task
+
+    run(main)
+
+
 def test_who_waits_and_who_holds() -> None:
     async def main() -> None:
         lock = IntervalLock()
@@ -360,6 +377,7 @@ def test_one_wait_at_a_time() -> None:
         first.send(None)
         with pytest.raises(RuntimeError, match="this task waits for a lock already"):
             second.send(None)
+        assert len(snapshot()) == 1
         first.close()
         assert snapshot() == []
         lock.release()
@@ -431,10 +449,11 @@ def test_leaving_a_block_that_the_task_has_not_entered() -> None:
             handle.__aexit__(None, None, None)
         assert lock.locked()
         aio.release(lock)
+        with pytest.raises(RuntimeError, match="unlocked"):
+            async with handle:
+                lock.release()
         async with handle:
             lock.release()
-            with pytest.raises(RuntimeError, match="unlocked"):
-                handle.__aexit__(None, None, None)
             await aio.acquire(lock)
 
             async def leave() -> None:
@@ -472,11 +491,13 @@ def test_reprs_and_types() -> None:
     for name in aio.__all__:
         assert getattr(aio, name).__doc__
     with pytest.raises(TypeError):
-        _locks.Task(None, None)
+        _locks.Task(None, lock)
     bell = _locks.Bell()
     with pytest.raises(TypeError):
-        _locks.Task(bell, None).acquire()
+        _locks.Task(bell, lock).acquire()
     with pytest.raises(TypeError):
         _locks.Block(lock)
-    task = _locks.Task(bell, None)
-    assert task.resume() is False and task.abandon() is None and bell.heard() == []
+    with pytest.raises(TypeError):
+        aio.holding(lock)._entered = lock
+    task = _locks.Task(bell, lock)
+    assert task.resume() is False and task.abandon() is None and bell.rung() == [] and not task.waits

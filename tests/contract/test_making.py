@@ -22,6 +22,6 @@ def test_interval_lock_made_again() -> None:
     isolated("interval_lock_made_again()")
 
 
-@pytest.mark.parametrize("which", ["conditions", "barriers", "contexts"])
+@pytest.mark.parametrize("which", ["conditions", "barriers", "contexts", "handles"])
 def test_nested(which: str) -> None:
     isolated(f"{which}()")

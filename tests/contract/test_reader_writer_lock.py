@@ -10,6 +10,7 @@ import pytest
 from ft_utils import synchronization
 from ft_utils.synchronization import ReaderWriterLock, RWLock
 
+from ..support.process import run_isolated
 from ..support.threads import LIMIT, exercise, until, waiters, waiting
 
 SENTENCE = r"\w+ \w+ \w+"
@@ -133,6 +134,12 @@ def test_nested_reads_are_counted() -> None:
         lock.unlock_read()
 
 
+@pytest.mark.parametrize("upgradable", [False, True])
+def test_more_nested_reads_than_are_counted(upgradable: bool) -> None:
+    call = f"too_many_reads({upgradable})"
+    run_isolated(f"from support.records import *; {call}; print('ok')", expect_out="ok")
+
+
 def test_many_read_locks_at_once(rng: Any) -> None:
     """More than any record of a thread could hold in place, released in any order."""
     locks = [ReaderWriterLock() for _ in range(200)]
@@ -161,6 +168,21 @@ def test_many_read_locks_and_a_writer_on_each(puppet: Any) -> None:
         assert puppet.run(lock.acquire_write, blocking=False)
     for lock in locks:
         puppet.run(lock.unlock_write)
+
+
+def test_nested_read_of_the_last_of_many(puppet: Any) -> None:
+    """The thread reads it still, when it has released all that it took before it: more than a line of slots."""
+    locks = [ReaderWriterLock() for _ in range(14)]
+    for lock in locks:
+        lock.lock_read()
+    for held, lock in enumerate(locks):
+        written = puppet.start(lambda lock=lock: (lock.lock_write(), lock.unlock_write()))
+        waiting(lock)
+        assert lock.acquire_read(timeout=0.01), f"behind the writer that waits for us, with {held} released"
+        lock.unlock_read()
+        lock.unlock_read()
+        written.result(LIMIT)
+        assert idle(lock)
 
 
 def test_nested_read_while_a_writer_waits(puppets: Any) -> None:

@@ -231,6 +231,21 @@ def test_plain_reads_beside_it(rw: ReaderWriterLock) -> None:
     assert free(rw)
 
 
+def test_a_plain_read_beside_the_last_of_many(rw: ReaderWriterLock) -> None:
+    """As the first, when the thread has released the locks that it read before it."""
+    others = [ReaderWriterLock() for _ in range(6)]
+    for other in others:
+        other.lock_read()
+    rw.lock_upgradable()
+    for other in others:
+        other.unlock_read()
+    rw.lock_read()
+    rw.unlock_upgradable()
+    assert rw.readers() == 1 and not rw.upgradable_locked()
+    rw.unlock_read()
+    assert free(rw)
+
+
 # --- not in time ----------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """within(timeout): with statements that wait no longer than that, and reading() and writing()."""
 
+import contextlib
 import copy
 import gc
 import math
@@ -198,6 +199,27 @@ def test_leaving_for_another_thread(lock: Any, puppet: Puppet) -> None:
             puppet.run(context.__exit__)
         assert puppet.run(attempt, rival(lock)) is False
     assert puppet.run(attempt, rival(lock)) is True
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_leaving_while_another_thread_is_refused(lock: Any, puppet: Puppet) -> None:
+    """What is refused at the same moment is not counted: the one that entered leaves."""
+    context, done = lock.within(LIMIT), threading.Event()
+
+    def disturb() -> None:
+        while not done.is_set():
+            with contextlib.suppress(RuntimeError):
+                context.__exit__(None, None, None)
+
+    disturbed = puppet.start(disturb)
+    try:
+        for _ in range(20_000):
+            context.__enter__()
+            context.__exit__(None, None, None)
+    finally:
+        done.set()
+    disturbed.result(LIMIT)
+    assert attempt(rival(lock))
 
 
 def test_one_context_in_many_threads(name: str) -> None:

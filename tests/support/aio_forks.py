@@ -83,7 +83,7 @@ def fork_in_a_task() -> None:
                 try:
                     assert interval.locked() and rw.readers() == 1 and other.writer_locked()
                     for lock in (interval, RWReadContext(rw), RWWriteContext(other)):
-                        task = _aio._loops[loop].of(me)
+                        task = _aio._loops[loop]().of(me)
                         task.release(lock)
                     released = interval, RWWriteContext(rw), RWReadContext(other)
                     exercise(*(lambda lock=lock: turn(lock) for lock in released))

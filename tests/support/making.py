@@ -13,6 +13,7 @@ from ft_utils.synchronization import (
     Barrier,
     Condition,
     IntervalLock,
+    KeyedLock,
     Lock,
     ReaderWriterLock,
     RWReadContext,
@@ -209,3 +210,11 @@ def contexts() -> None:
         return RWReadContext(lock)
 
     nested(make, None, 200_000)
+
+
+def handles() -> None:
+    """Of locks whose keys are handles, or contexts of handles."""
+    nested(lambda key: KeyedLock()(key), None, 200_000)
+    nested(lambda key: KeyedLock().within(key, 1), None, 200_000)
+    held = nested(lambda key: KeyedLock()(key), None, 50_000)
+    held.acquire()

@@ -255,6 +255,39 @@ def forks_while_it_upgrades() -> None:
     usable(rw)
 
 
+def forked_while_a_handler_runs() -> None:
+    """A thread that has the gate alone, and does not wait at that moment, is gone in the child with the gate."""
+    rw, inside, forked = ReaderWriterLock(), threading.Event(), threading.Event()
+
+    def act() -> None:
+        inside.set()
+        assert forked.wait(2 * LIMIT)
+
+    Handler(signal.SIGUSR1, action=act)
+
+    def child() -> None:
+        rw.unlock_write()
+        usable(rw)
+
+    def fork() -> None:
+        me = threading.main_thread().ident
+        assert me is not None
+        until(lambda: any(w.thread == me for w in waiters(rw)), "the main thread to wait")
+        signal.pthread_kill(me, signal.SIGUSR1)
+        assert inside.wait(LIMIT)
+        in_child(child)
+        forked.set()
+        rw.unlock_write()
+
+    with Puppet("writer") as writer:
+        writer.run(rw.lock_write)
+        written = writer.start(fork)
+        rw.lock_upgradable()
+        rw.unlock_upgradable()
+        written.result(LIMIT)
+    usable(rw)
+
+
 def in_the_hands_of_the_forking_thread() -> None:
     """It keeps what it holds."""
     rw = ReaderWriterLock()

@@ -53,7 +53,7 @@ def test_cancelled_when_it_has_just_been_woken(kind: Kind, puppet: Puppet, heard
         await soon(lambda: len(kind.waiters(lock)) == 2)
         puppet.run(obstruction.release)  # the loop does not run meanwhile, and is rung
         if heard:
-            _aio._loops[asyncio.get_running_loop()].hear()
+            _aio._loops[asyncio.get_running_loop()]().hear()
         tasks[0].cancel()
         assert isinstance(await outcome(tasks[0]), asyncio.CancelledError)
         await tasks[1]
@@ -213,34 +213,38 @@ def test_a_task_that_is_destroyed_within_the_block(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-def test_what_is_heard_is_not_lost(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception comes between the bell and the tasks that were woken."""
-    lock, loop = Lock(), asyncio.new_event_loop()
-    lock.acquire()
+@pytest.mark.parametrize("place", ["rung", "hear"])
+def test_what_is_heard_is_not_lost(error: type[BaseException], place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception comes between the bell and the tasks that were woken, before or after one was let run."""
+    event, loop, failures = Event(), asyncio.new_event_loop(), [error, error]
+
+    class Failing:
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        def __getattr__(self, name: str) -> Any:
+            if name == place and failures:
+                raise failures.pop()
+            return getattr(self.real, name)
 
     async def begin() -> Any:
-        tasks = [asyncio.ensure_future(hold(lock)) for _ in range(3)]
-        await soon(snapshot)
-        state = _aio._loops[asyncio.get_running_loop()]
-        ask = state.ask
-
-        def fail(*_: Any) -> None:
-            monkeypatch.setattr(state, "ask", ask)
-            raise error
-
-        monkeypatch.setattr(state, "ask", fail)
+        tasks = [asyncio.ensure_future(aio.wait(event)) for _ in range(3)]
+        await soon(lambda: len(snapshot()) == 3)
+        state = _aio._loops[loop]()
+        monkeypatch.setattr(state, "bell", Failing(state.bell))
+        state.waiting = {key: (Failing(task), future) for key, (task, future) in state.waiting.items()}
         loop.set_exception_handler(lambda loop, context: None)
-        lock.release()
+        event.set()
         return await asyncio.gather(*tasks)
 
     task = loop.create_task(begin())
-    try:
-        loop.run_until_complete(asyncio.wait_for(task, LIMIT))
-    except KeyboardInterrupt:
-        assert error is KeyboardInterrupt
-        loop.run_until_complete(asyncio.wait_for(task, LIMIT))
+    while not task.done():
+        try:
+            loop.run_until_complete(asyncio.wait_for(task, LIMIT))
+        except KeyboardInterrupt:
+            assert error is KeyboardInterrupt
+    assert not failures
     loop.close()
-    turn(lock)
 
 
 def test_a_refused_resize_reaches_a_cancelled_task() -> None:

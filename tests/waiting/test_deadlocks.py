@@ -12,6 +12,7 @@ import ft_utils.synchronization as ft
 from ft_utils import _locks
 from ft_utils.contention import on_deadlock
 
+from ..support.crossing import KINDS, Lock, exclusive, reader, the_only, writer
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, exercise, until, waiting
 
@@ -22,43 +23,6 @@ def soon() -> Iterator[None]:
     on_deadlock("raise", 0.02)
     yield
     on_deadlock()
-
-
-class Lock:
-    """One way to take a lock and to let go of it, and what the error calls it."""
-
-    def __init__(self, take: Callable[[], Any], give: Callable[[], Any], lock: Any, kind: str) -> None:
-        self.take, self.give, self.lock, self.kind = take, give, lock, kind
-
-    def __enter__(self) -> "Lock":
-        self.take()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.give()
-
-
-def exclusive(make: Callable[[], Any]) -> Lock:
-    lock = make()
-    return Lock(lock.acquire, lock.release, lock, type(lock).__name__)
-
-
-def writer(rw: Any = None) -> Lock:
-    rw = rw or ft.ReaderWriterLock()
-    return Lock(rw.lock_write, rw.unlock_write, rw, "ReaderWriterLock (write)")
-
-
-def reader(rw: Any = None) -> Lock:
-    rw = rw or ft.ReaderWriterLock()
-    return Lock(rw.lock_read, rw.unlock_read, rw, "ReaderWriterLock (read)")
-
-
-KINDS: dict[str, Callable[[], Lock]] = {
-    "IntervalLock": lambda: exclusive(ft.IntervalLock),
-    "strict IntervalLock": lambda: exclusive(lambda: ft.IntervalLock(0)),
-    "RLock": lambda: exclusive(ft.RLock),
-    "writer": writer,
-}
 
 
 def ring(locks: list[Lock]) -> list[Any]:
@@ -76,12 +40,6 @@ def ring(locks: list[Lock]) -> list[Any]:
 
     pairs = list(zip(locks, [*locks[1:], locks[0]], strict=True))
     return exercise(*[lambda pair=pair: run(*pair) for pair in pairs])
-
-
-def the_only(results: list[Any]) -> Any:
-    errors = [result for result in results if result is not None]
-    assert len(errors) == 1, errors
-    return errors[0]
 
 
 @pytest.mark.parametrize("second", KINDS)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import ft_utils.synchronization as ft
+from ft_utils import contention
 
 from ..support.process import run_isolated
 from ..support.subjects import SUBJECTS, Subject
@@ -191,6 +192,14 @@ def test_the_types_are_public() -> None:
     for result in (ft.stats(), ft.Holder(1, "main"), ft.Wait(1, 2, "shared", 0.5, False)):
         assert pickle.loads(pickle.dumps(result)) == result
     assert threading.get_ident() == ft.Holder(threading.get_ident(), None).thread
+
+
+@pytest.mark.parametrize("cls", [ft.Stats, ft.LockStats, ft.Holder, ft.Wait, contention.Waiter])
+def test_help_tells_what_the_fields_are(cls: Any) -> None:
+    """Python's own text for a field is the number of its place."""
+    for name in cls._fields:
+        text = getattr(cls, name).__doc__
+        assert text.endswith(".") and "Alias for field number" not in text
 
 
 def test_units_are_told() -> None:

@@ -44,6 +44,7 @@ def test_handlers_that_use_the_lock() -> None:
     [
         "forked_while_others_wait",
         "forks_while_it_upgrades",
+        "forked_while_a_handler_runs",
         "in_the_hands_of_the_forking_thread",
         "written_by_another",
     ],

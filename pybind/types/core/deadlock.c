@@ -1,6 +1,7 @@
 #include "core/deadlock.h"
 
 #include "core/names.h"
+#include "core/task.h"
 #include "core/wait.h"
 #include "platform/os.h"
 
@@ -43,7 +44,7 @@ note_line(struct ft_thread *self, int64_t waited)
     PyErr_SetRaisedException(raised);
 }
 
-/* ---- edges: all under the registry's lock ---- */
+/* ---- edges: all in an inspection ---- */
 
 /* What a thread waits for that it cannot stop waiting for by itself. */
 struct edge {
@@ -79,12 +80,30 @@ stuck(const struct ft_thread *t)
     return edge_of(t, &edge);
 }
 
-/* Whether a thread that is stuck waits for t to let go of something. */
+/* Whether this is a task of the event loop that the thread runs. */
+static bool
+runs_in(const struct ft_thread *task, const struct ft_thread *t)
+{
+    return task->task != NULL && t->task == NULL && !t->ended && task->ident == t->ident;
+}
+
+static bool
+tasks_block(const struct ft_thread *t, const struct edge *edge)
+{
+    bool found = false;
+    for (struct ft_thread *task = ft_registry_first(); task != NULL && !found; task = task->next) {
+        found = runs_in(task, t) && edge->ops->blocked_by(edge->lock, task);
+    }
+    return found;
+}
+
+/* Whether a thread that is stuck waits for t, or a task of t's event loop, to let go of something. */
 static bool
 blocks(struct ft_thread *t, const struct ft_thread *waits)
 {
     struct edge edge;
-    return edge_of(waits, &edge) && edge.ops->blocked_by(edge.lock, t);
+    return edge_of(waits, &edge)
+           && (edge.ops->blocked_by(edge.lock, t) || (ft_tasks_exist() && tasks_block(t, &edge)));
 }
 
 static bool
@@ -94,16 +113,60 @@ may_raise(const struct ft_thread *t)
     return edge_of(t, &edge) && edge.may_raise;
 }
 
-/* A walk in depth, from each thread to those that block it. The way from self to a thread is
- * in their `from`, the last that was tried from there in `tried`. The result is the last
+/* Goes on to a thread, if it is stuck. `walked` lists those that this has been done to: who blocks
+ * a thread depends on the lock and on how it waits for it, so of many that wait for one lock one is
+ * enough. What blocks it is told by what it waited for now, whatever becomes of its wait: the
+ * others may be stuck still. */
+static bool
+walk_on(struct ft_thread *t, struct ft_thread *from, struct ft_thread **walked)
+{
+    struct edge edge;
+    if (!edge_of(t, &edge)) {
+        return false;
+    }
+    for (const struct ft_thread *w = *walked; w != NULL; w = w->walked) {
+        if (w->walked_for == edge.lock && w->walked_how == edge.ops) {
+            return false;
+        }
+    }
+    t->walked_for = edge.lock;
+    t->walked_how = edge.ops;
+    t->walked = *walked;
+    *walked = t;
+    t->from = from;
+    t->tried = NULL;
+    return true;
+}
+
+/* Who has to go on before t lets go of anything: of a task that is the thread of its event loop,
+ * as no task runs there while that waits. `last` is the answer of the call before. NULL: the
+ * thread has touched no lock, or has ended. */
+static struct ft_thread *
+runner_of(struct ft_thread *t, struct ft_thread *last)
+{
+    if (t->task == NULL) {
+        return t;
+    }
+    if (last != NULL && runs_in(t, last)) {
+        return last;
+    }
+    struct ft_thread *runner = ft_registry_first();
+    while (runner != NULL && !runs_in(t, runner)) {
+        runner = runner->next;
+    }
+    return runner;
+}
+
+/* A walk in depth, from each thread to those that block it, to each once. The way from self to a
+ * thread is in their `from`, the last that was tried from there in `tried`. The result is the last
  * thread of a circle, which self blocks; NULL when there is none. */
 static struct ft_thread *
 find_circle(struct ft_thread *self)
 {
     static uint64_t walks; /* under the registry's lock */
-    struct ft_thread *at = self;
-    self->walk = ++walks;
-    self->from = self->tried = NULL;
+    struct ft_thread *walked = NULL, *runner = NULL;
+    struct ft_thread *at = walk_on(self, NULL, &walked) ? self : NULL;
+    walks++;
     while (at != NULL) {
         struct ft_thread *t = at->tried == NULL ? ft_registry_first() : at->tried->next;
         if (t == NULL) {
@@ -111,17 +174,20 @@ find_circle(struct ft_thread *self)
             continue;
         }
         at->tried = t;
-        if (!blocks(t, at)) {
+        if (t->walk == walks || !at->walked_how->blocked_by(at->walked_for, t)) {
             continue;
         }
-        if (t == self) {
+        t->walk = walks;
+        runner = runner_of(t, runner);
+        if (runner == self) {
             return at;
         }
-        if (t->walk != walks && stuck(t)) {
-            t->walk = walks;
-            t->from = at;
-            t->tried = NULL;
-            at = t;
+        if (runner == NULL || (runner != t && runner->walk == walks)) {
+            continue;
+        }
+        runner->walk = walks;
+        if (walk_on(runner, at, &walked)) {
+            at = runner;
         }
     }
     return NULL;
@@ -265,15 +331,15 @@ static enum found
 look(struct ft_thread *self, struct circle *circle)
 {
     enum found found = NONE;
-    ft_registry_lock();
-    struct ft_thread *last = stuck(self) ? find_circle(self) : NULL;
+    ft_inspect_begin();
+    struct ft_thread *last = find_circle(self);
     if (last != NULL) {
         remember_waits(last);
         if (confirmed(self, last) && confirmed(self, last)) {
             found = judge(self, last, circle);
         }
     }
-    ft_registry_unlock();
+    ft_inspect_end();
     return found;
 }
 

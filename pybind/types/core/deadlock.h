@@ -5,7 +5,8 @@
  * one waits for. It goes through all records under the registry's lock, which keeps no thread
  * from waiting or from letting go. So an edge counts only if it is seen twice, unchanged:
  * all edges, and then all again. Between the two passes every thread of the circle was in
- * the very wait that it was seen in, and a thread that waits lets go of nothing.
+ * the very wait that it was seen in, and a thread that waits lets go of nothing. Nor does a
+ * task of its event loop, as none runs meanwhile. (A loop is taken to stay with its thread.)
  *
  * Only what cannot end by itself counts: waits without a time-out, for locks that only their
  * owner releases. Somebody else may release a Lock, or a Semaphore, or notify. */

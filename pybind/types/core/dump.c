@@ -64,7 +64,7 @@ stack_of(struct ft_seat *seat, bool wanted)
     return fclose(out) == 0 ? text : (free(text), NULL);
 }
 
-/* ---- taking: under the registry's lock ---- */
+/* ---- taking: in an inspection ---- */
 
 /* What a seat waits for: one that a notification has moved waits for the lock. Without Go nobody
  * is moved, and the key may be an old one. */
@@ -164,7 +164,7 @@ ft_dump_take(struct ft_dump *dump, bool stacks)
 {
     bool complete = true;
     memset(dump, 0, sizeof *dump);
-    ft_registry_lock();
+    ft_inspect_begin();
     for (struct ft_thread *t = ft_registry_first(); t != NULL && complete; t = t->next) {
         for (struct ft_seat *seat = t->seat; seat != NULL && complete; seat = seat->below) {
             void *lock;
@@ -172,7 +172,7 @@ ft_dump_take(struct ft_dump *dump, bool stacks)
             complete = ops == NULL || (add_waiter(dump, t, seat, lock, ops, stacks) && add_holders(dump, lock, ops));
         }
     }
-    ft_registry_unlock();
+    ft_inspect_end();
     if (!complete) {
         ft_dump_free(dump);
         return false;

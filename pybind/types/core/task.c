@@ -66,6 +66,9 @@ unlink_task(struct ft_task *task)
     if (bell->last == task) {
         bell->last = before;
     }
+    if (bell->first == NULL) {
+        ft_os_bell_silence(bell->fd);
+    }
 }
 
 /* Whoever owes the wake-up is a few instructions from it. */
@@ -87,31 +90,43 @@ ft_task_consume(struct ft_task *task)
     }
 }
 
+void
+ft_task_hear(struct ft_task *task)
+{
+    pthread_mutex_lock(&bells);
+    if (task->ring == FT_RUNG) {
+        unlink_task(task);
+        task->ring = FT_HEARD;
+    }
+    pthread_mutex_unlock(&bells);
+}
+
 bool
 ft_task_heard(struct ft_task *task)
 {
     pthread_mutex_lock(&bells);
-    bool heard = task->ring == FT_HEARD;
-    if (heard) {
-        task->ring = FT_SILENT;
+    bool heard = task->ring != FT_SILENT;
+    if (task->ring == FT_RUNG) {
+        unlink_task(task);
     }
+    task->ring = FT_SILENT;
     pthread_mutex_unlock(&bells);
     return heard;
 }
 
-uint64_t
-ft_bell_hear(struct ft_bell *bell)
+size_t
+ft_bell_rung(struct ft_bell *bell, uint64_t *ids, size_t room)
 {
-    uint64_t owner = 0;
+    size_t n = 0;
     pthread_mutex_lock(&bells);
-    struct ft_task *task = bell->first;
-    if (task != NULL) {
-        unlink_task(task);
-        task->ring = FT_HEARD;
-        owner = task->record->owner >> FT_OWNER_SHIFT;
+    for (struct ft_task *t = bell->first; t != NULL && n < room; t = t->next) {
+        ids[n++] = t->record->owner >> FT_OWNER_SHIFT;
+    }
+    if (n == 0) {
+        ft_os_bell_silence(bell->fd); /* in case a forked child has rung it */
     }
     pthread_mutex_unlock(&bells);
-    return owner;
+    return n;
 }
 
 void

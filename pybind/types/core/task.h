@@ -4,7 +4,7 @@
  * A task has a record of its own (struct ft_thread), so that it is an owner as a thread is. To be
  * woken means for it that its bell rings: whoever wakes it puts it into the bell's list and makes
  * the bell's file readable, which the loop watches. No Python code runs in the thread that wakes.
- * The loop then asks each that was rung how its wait goes on (ft_task_resume).
+ * The loop then lets each that was rung run, which asks how its wait goes on (ft_task_resume).
  *
  * One lock guards the lists of all bells, and `ring` of all tasks. It is the innermost: nothing
  * is called while it is held but the system, which does not block for it. A task and its bell
@@ -14,7 +14,8 @@
 
 #include "core/record.h"
 
-/* One for each event loop. */
+/* One for each event loop. Its file is readable for as long as somebody is in its list: a loop that
+ * is interrupted anywhere hears it again. */
 struct ft_bell {
     int fd;
     struct ft_task *first, *last; /* rung, and not heard yet */
@@ -23,7 +24,7 @@ struct ft_bell {
 enum ft_ring {
     FT_SILENT,
     FT_RUNG,  /* in the bell's list */
-    FT_HEARD, /* taken out of it by the loop, which has not asked yet */
+    FT_HEARD, /* taken out of it by the loop, and has not asked yet how its wait goes on */
 };
 
 struct ft_task {
@@ -64,11 +65,14 @@ void ft_task_ring(uintptr_t token);
 /* Consumes the wake-up that is owed to it and on its way. */
 void ft_task_consume(struct ft_task *task);
 
-/* Whether the loop has heard it; that is over then. */
+/* Takes it out of the bell's list. */
+void ft_task_hear(struct ft_task *task);
+
+/* Whether it was rung; that is over then. */
 bool ft_task_heard(struct ft_task *task);
 
-/* Takes the next task out of the bell's list and returns its owner's id; 0: there is none. */
-uint64_t ft_bell_hear(struct ft_bell *bell);
+/* The ids of the first `room` in the bell's list; returns their number. */
+size_t ft_bell_rung(struct ft_bell *bell, uint64_t *ids, size_t room);
 
 /* Around a fork. In the child nobody rings: what was under way is forgotten. */
 void ft_bells_before_fork(void);

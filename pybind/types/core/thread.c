@@ -38,6 +38,33 @@ ft_registry_first(void)
     return threads;
 }
 
+/* ---- inspections ---- */
+
+_Atomic(bool) ft_inspecting;
+
+void
+ft_inspect_begin(void)
+{
+    ft_registry_lock();
+    atomic_store(&ft_inspecting, true);
+}
+
+void
+ft_inspect_end(void)
+{
+    atomic_store(&ft_inspecting, false);
+    ft_registry_unlock();
+}
+
+FT_SLOW void
+ft_inspect_await_slow(void)
+{
+    ft_registry_lock();
+    ft_registry_unlock();
+}
+
+/* ---- records ---- */
+
 static void free_thread(struct ft_thread *t);
 
 static void
@@ -293,6 +320,7 @@ void
 ft_registry_after_fork(void (*forget)(struct ft_thread *gone), void (*recount)(struct ft_thread *t))
 {
     pthread_mutex_init(&registry, NULL);
+    atomic_store(&ft_inspecting, false);
     struct ft_thread *self = ft_current, *next;
     for (struct ft_thread *t = threads; t != NULL; t = t->next) {
         if (t != self) {

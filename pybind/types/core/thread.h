@@ -11,7 +11,8 @@
  *   slots.again    the owner writes; the registry's holder may read.
  *   seat           the owner reads; it changes the list of its seats under the registry's
  *                  lock, so the holder of that may walk it.
- *   waiting_for    the owner writes; the registry's holder may read.
+ *   waiting_for    the owner writes; the registry's holder may read, and go on to the lock
+ *                  that it names in an inspection only.
  *   waiter         see golib/parking: the bucket's lock.
  *   the rest       the owner, or nobody any more.
  */
@@ -31,7 +32,8 @@ struct ft_task;
  * low bits how the lock knows of it. */
 #define FT_TAG_PUBLISHED ((uintptr_t)1) /* by this record alone: a writer must look here */
 #define FT_TAG_COUNTED ((uintptr_t)2)   /* by the count in its word */
-/* Beside Counted: it is the upgradable one; `again` is then one more (locks/rwupgrade.h). */
+/* Beside Counted: it is the upgradable one; `again` is then one more (locks/rwupgrade.h). Alone:
+ * the address is that of a lock's gate, which this thread has, or is about to. */
 #define FT_TAG_UPGRADABLE ((uintptr_t)4)
 #define FT_TAG_MASK ((uintptr_t)7)
 
@@ -94,6 +96,9 @@ struct ft_thread {
     struct ft_thread *next, *prev;   /* the registry */
     struct ft_thread *from, *tried;  /* see deadlock.c; under the registry's lock, as: */
     uint64_t walk, seen_waits;
+    struct ft_thread *walked;        /* the one before, of those that a walk has gone on to, and: */
+    void *walked_for;                /* what this one waited for then */
+    const struct ft_wait_ops *walked_how;
     _Atomic(uint32_t) records;       /* the lock of the rest: see core/record.h */
     bool named;                      /* in this session, or it was tried */
     struct ft_record *recorded;      /* the innermost wait that is being recorded */
@@ -136,6 +141,28 @@ struct ft_slots *ft_slots_extend(struct ft_slots *last);
 void ft_registry_lock(void);
 void ft_registry_unlock(void);
 struct ft_thread *ft_registry_first(void);
+
+/* The registry's lock keeps no thread from ending its wait, and nobody from freeing the lock
+ * that it waited for. So whoever follows waiting_for into the memory of a lock does that in an
+ * inspection, which has the registry's lock from beginning to end. */
+void ft_inspect_begin(void);
+void ft_inspect_end(void);
+
+/* Written under the registry's lock. */
+extern _Atomic(bool) ft_inspecting;
+void ft_inspect_await_slow(void);
+
+/* Before the memory of a lock is freed, once no thread announces a wait for it: lets an
+ * inspection end that may have seen such a wait. Both sides write first and read then,
+ * sequentially consistent (Dekker): the inspection finds no wait for this lock any more, or it
+ * is seen here. Not under the registry's lock. */
+static inline void
+ft_inspect_await(void)
+{
+    if (FT_UNLIKELY(atomic_load(&ft_inspecting))) {
+        ft_inspect_await_slow();
+    }
+}
 
 /* Frees the record of an ended thread that holds nothing any more. Under the registry's
  * lock. */

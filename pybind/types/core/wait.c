@@ -157,7 +157,7 @@ look_aside(struct ft_waiting *wait)
     uint64_t ticket = waiter->ticket;
     int64_t since = waiter->since;
     ft_forget(waiter);
-    ft_announce_end(wait->self);
+    struct ft_pause pause = ft_announce_pause(wait->self);
     int raised = PyErr_CheckSignals();
     const struct ft_golib *go = ft_golib();
     if (raised < 0) {
@@ -170,7 +170,7 @@ look_aside(struct ft_waiting *wait)
         refuse_kept(wait->ops);
         return end(wait, RAISED);
     }
-    ft_announce(wait);
+    ft_announce_again(wait, &pause);
     __atomic_store_n(&waiter->ticket, ticket, __ATOMIC_RELAXED); /* a dump may read it */
     waiter->since = since;
     return go == NULL ? FT_SLEEP : contend(wait); /* in a child the loop ends */
@@ -353,15 +353,26 @@ ft_task_withdraw(struct ft_thread *self)
     return end_of_task(&wait);
 }
 
+/* Whether the task waits for the lock already. It would be given it before this thread, unless
+ * both only want to read. */
+static bool
+waits_before(const struct ft_wait_ops *ops, const void *lock, const struct ft_thread *task)
+{
+    const struct ft_seat *seat = task->seat;
+    return (const void *)(uintptr_t)atomic_load(&seat->waiting_for) == lock
+           && !(ops->side == FT_SIDE_READ && seat->waiting_ops->side == FT_SIDE_READ);
+}
+
 /* Whether a task of the calling thread has to let go first, which it cannot while this thread
- * waits. */
+ * waits. No task of this thread runs meanwhile, so it is enough to ask at the beginning. */
 static bool
 blocks_its_loop(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self)
 {
     bool found = false;
     ft_registry_lock();
     for (struct ft_thread *t = ft_registry_first(); t != NULL && !found; t = t->next) {
-        found = t->task != NULL && t->ident == self->ident && ops->blocked_by(lock, t);
+        found = t->task != NULL && t->ident == self->ident
+                && (ops->blocked_by(lock, t) || waits_before(ops, lock, t));
     }
     ft_registry_unlock();
     return found;
@@ -371,8 +382,8 @@ static FT_SLOW int
 refuse_blocked_loop(void)
 {
     PyErr_SetString(PyExc_RuntimeError,
-                    "a task of this thread's event loop holds the lock, and cannot let go while this thread "
-                    "waits; take it by ft_utils.aio");
+                    "a task of this thread's event loop holds the lock, or is before this thread in its queue, and "
+                    "cannot let go while this thread waits; take it by ft_utils.aio");
     return FT_FAILED;
 }
 

@@ -40,25 +40,56 @@ ft_forget(struct ft_waiter *waiter)
     atomic_store(&waiter->state, FT_STATE_IDLE);
 }
 
-void
-ft_announce(const struct ft_waiting *wait)
+/* What has been noted of an earlier wait. */
+static void
+forget_notes(struct ft_seat *seat)
 {
-    struct ft_seat *seat = wait->self->seat;
-    if (FT_UNLIKELY(seat->where != NULL)) { /* of an earlier wait */
+    if (FT_UNLIKELY(seat->where != NULL)) {
         ft_registry_lock();
         free(seat->where);
         seat->where = NULL;
         seat->doomed = seat->reported = false;
         ft_registry_unlock();
     }
+}
+
+static void
+announce(const struct ft_waiting *wait, int64_t since)
+{
+    struct ft_seat *seat = wait->self->seat;
     /* Other threads read these at any time. Who looks for a deadlock sees by `waits` that they
      * belong together; a dump may show a mixture of two waits. */
-    atomic_store_explicit(&seat->since, ft_os_about_now(), memory_order_relaxed);
+    atomic_store_explicit(&seat->since, since, memory_order_relaxed);
     atomic_store_explicit(&seat->waiting_ops, wait->ops, memory_order_relaxed);
     atomic_store_explicit(&seat->untimed, wait->deadline == FT_FOREVER, memory_order_relaxed);
     atomic_store_explicit(&seat->may_raise, wait->interruptible, memory_order_relaxed);
     atomic_fetch_add(&seat->waits, 1);
     atomic_store(&seat->waiting_for, wait->lock);
+}
+
+void
+ft_announce(const struct ft_waiting *wait)
+{
+    forget_notes(wait->self->seat);
+    announce(wait, ft_os_about_now());
+}
+
+struct ft_pause
+ft_announce_pause(struct ft_thread *self)
+{
+    ft_announce_end(self);
+    return (struct ft_pause){atomic_load(&self->seat->waits), atomic_load(&self->seat->since)};
+}
+
+/* A handler that has waited too has done so on this seat, and what is noted is of its wait. */
+void
+ft_announce_again(const struct ft_waiting *wait, const struct ft_pause *pause)
+{
+    struct ft_seat *seat = wait->self->seat;
+    if (atomic_load(&seat->waits) != pause->waits) {
+        forget_notes(seat);
+    }
+    announce(wait, pause->since);
 }
 
 void
@@ -136,7 +167,7 @@ patience(int64_t until, const struct alarms *alarms, enum slept *meaning)
         *meaning = LOOK;
     }
     if (alarms->stuck != 0 && ns > alarms->stuck - alarms->slept) {
-        ns = alarms->stuck - alarms->slept;
+        ns = alarms->stuck > alarms->slept ? alarms->stuck - alarms->slept : 0;
         *meaning = STUCK;
     }
     return ns;
@@ -185,6 +216,7 @@ sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool hand
     int64_t ns = patience(until, alarms, &slept);
     PY_TIMEOUT_T us = ns == FT_FOREVER ? -1 : (PY_TIMEOUT_T)((ns + 999) / 1000);
     atomic_store(&seat->parked, FT_PARKED);
+    int64_t before = alarms->stuck != 0 ? ft_os_now() : 0;
     PyLockStatus status = PyThread_acquire_lock_timed(semaphore, us, wait->interruptible);
     unpark(seat);
     switch (status) {
@@ -193,6 +225,7 @@ sleep_detached(const struct ft_waiting *wait, struct ft_waiter *chain, bool hand
         break;
     case PY_LOCK_INTR:
         slept = LOOK;
+        alarms->slept += alarms->stuck != 0 ? ft_os_now() - before : 0;
         break;
     case PY_LOCK_FAILURE:
         rang(alarms, slept, ns);

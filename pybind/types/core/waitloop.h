@@ -75,6 +75,16 @@ void ft_consume_wakeup(struct ft_thread *self);
 void ft_announce(const struct ft_waiting *wait);
 void ft_announce_end(struct ft_thread *self);
 
+/* The same around Python code that runs in the middle of a wait, outside the queue: to others it
+ * is one wait, which began when it began. */
+struct ft_pause {
+    uint64_t waits;
+    int64_t since;
+};
+
+struct ft_pause ft_announce_pause(struct ft_thread *self);
+void ft_announce_again(const struct ft_waiting *wait, const struct ft_pause *pause);
+
 /* The same at the two ends of a whole wait, which is counted for its lock then. */
 void ft_wait_begin(struct ft_waiting *wait);
 void ft_wait_end(const struct ft_waiting *wait);

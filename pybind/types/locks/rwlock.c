@@ -161,8 +161,9 @@ ft_rw_write(struct ft_rw *lock, int64_t deadline)
     return write_slow(lock, self, deadline);
 }
 
-/* The caller writes, and there are flags in the word. */
-static FT_SLOW void
+/* The caller writes, and there are flags in the word. Returns what the release is to be charged
+ * with, 0 for nothing: in the middle of that Python code may run. */
+static FT_SLOW int64_t
 unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
 {
     for (;;) {
@@ -170,12 +171,21 @@ unwrite_slow(struct ft_rw *lock, struct ft_thread *self)
         const struct ft_golib *go = ft_golib();
         if (go != NULL && !plain(flags)) {
             ft_release_slow(go->ft_rw_release_write, &lock->lock, self);
-            ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
-            return;
+            return self->seat->waiter.charge;
         }
         if (ft_cas(&lock->lock.word, s, flags)) {
-            return;
+            return 0;
         }
+    }
+}
+
+/* Once the gate is open too: another thread may fork while the code runs, and nothing says any
+ * more in its child that this one had upgraded. */
+static inline void
+charge_writer(struct ft_rw *lock, struct ft_thread *self, int64_t charge)
+{
+    if (FT_UNLIKELY(charge != 0)) {
+        ft_record_charge_slow(&lock->lock, FT_SIDE_WRITE, self, charge, FT_RECORD_OUTSIDE);
     }
 }
 
@@ -190,10 +200,11 @@ unwrite_otherwise(struct ft_rw *lock, struct ft_thread *self)
                           : "cannot release a write lock that another thread holds; only its "
                             "owner may");
     }
-    unwrite_slow(lock, self);
+    int64_t charge = unwrite_slow(lock, self);
     if ((s & FT_RW_UPGRADED) != 0) {
         ft_rw_open_gate(lock, self);
     }
+    charge_writer(lock, self, charge);
     return 1;
 }
 
@@ -317,6 +328,27 @@ read_slow(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
     return outcome == FT_ACQUIRED && self->task == NULL ? settle_read(&lock->lock, self) : outcome;
 }
 
+/* A nested read. Past the most that are counted the next release would give the lock away. */
+static inline int
+read_again(struct ft_slot slot)
+{
+    uint32_t again = atomic_load_explicit(&slot.line->again[slot.i], memory_order_relaxed);
+    if (FT_UNLIKELY(again == UINT32_MAX)) {
+        PyErr_SetString(PyExc_OverflowError, "this thread has acquired this ReaderWriterLock for reading too often");
+        return -1;
+    }
+    atomic_store_explicit(&slot.line->again[slot.i], again + 1, memory_order_relaxed); /* nobody else adds */
+    return 1;
+}
+
+/* Whether the thread may read anything. Further lines of slots stay once there are any, and what
+ * is left in one of them is not seen in the first. */
+static inline bool
+may_read(const struct ft_thread *self)
+{
+    return self->reads.used != 0 || atomic_load_explicit(&self->reads.more, memory_order_relaxed) != NULL;
+}
+
 /* The first slot of a thread that reads nothing is empty: there is nothing to search. */
 int
 ft_rw_read(struct ft_rw *lock, int64_t deadline)
@@ -326,11 +358,10 @@ ft_rw_read(struct ft_rw *lock, int64_t deadline)
         return -1;
     }
     struct ft_slot slot = {&self->reads, 0};
-    if (FT_UNLIKELY(self->reads.used != 0)) {
+    if (FT_UNLIKELY(may_read(self))) {
         slot = ft_read_find(self, &lock->lock);
         if (slot.line != NULL) {
-            atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
-            return 1;
+            return read_again(slot);
         }
         slot = ft_read_room(self);
         if (slot.line == NULL) {
@@ -390,8 +421,7 @@ ft_rw_reread(struct ft_rw *lock)
     }
     struct ft_slot slot = ft_read_find(self, &lock->lock);
     if (slot.line != NULL) { /* it was released once, of several times */
-        atomic_fetch_add_explicit(&slot.line->again[slot.i], 1, memory_order_relaxed);
-        return 1;
+        return read_again(slot);
     }
     slot = ft_read_room(self);
     if (slot.line == NULL) {
@@ -452,11 +482,10 @@ ft_rw_downgrade(struct ft_rw *lock)
         return -1;
     }
     ft_read_counted(&lock->lock, slot);
-    if (judged) {
-        ft_record_charge(&lock->lock, FT_SIDE_WRITE, self, FT_RECORD_OUTSIDE);
-    }
+    int64_t charge = judged ? self->seat->waiter.charge : 0;
     if ((s & FT_RW_UPGRADED) != 0) {
         ft_rw_open_gate(lock, self);
     }
+    charge_writer(lock, self, charge);
     return 1;
 }

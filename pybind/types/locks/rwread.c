@@ -84,6 +84,14 @@ ft_read_upgradable(struct ft_rw_lock *lock, struct ft_slot slot)
 }
 
 void
+ft_read_gate(struct ft_rw_lock *lock, struct ft_slot slot)
+{
+    occupy(slot);
+    atomic_store_explicit(&slot.line->again[slot.i], 0, memory_order_relaxed);
+    atomic_store(&slot.line->tag[slot.i], (uintptr_t)&lock->gate | FT_TAG_UPGRADABLE);
+}
+
+void
 ft_read_demote(struct ft_rw_lock *lock, struct ft_slot slot, uint32_t again)
 {
     atomic_store_explicit(&slot.line->again[slot.i], again, memory_order_relaxed);

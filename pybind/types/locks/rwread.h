@@ -95,6 +95,9 @@ void ft_read_counted(struct ft_rw_lock *lock, struct ft_slot slot);
 /* Notes the upgradable read lock, which the word counts. */
 void ft_read_upgradable(struct ft_rw_lock *lock, struct ft_slot slot);
 
+/* Notes that the thread has the gate, or is about to, and does not read. */
+void ft_read_gate(struct ft_rw_lock *lock, struct ft_slot slot);
+
 /* Makes it a plain one, with that many nested reads. */
 void ft_read_demote(struct ft_rw_lock *lock, struct ft_slot slot, uint32_t again);
 

@@ -97,25 +97,12 @@ reads_or_writes(void *lock, struct ft_thread *self)
     return ft_rw_writes(ft_rw_load(OF(lock)), self) || ft_rw_my_reads(OF(lock), self) > 0;
 }
 
-static void
-take_back(void *lock, const struct ft_thread *gone, uint32_t state)
-{
-    ft_rw_take_back_read(lock, gone, state);
-    ft_exclusive_take_back(&OF(lock)->lock.gate, gone, state);
-}
-
-static void
-forget(void *lock, const struct ft_seat *seat)
-{
-    ft_rw_forget_gate(OF(lock), seat->waiter.id << FT_OWNER_SHIFT);
-}
-
+/* Of one that stayed in the parent the gate goes with its slot (recount_reads in objects/process.c). */
 static const struct ft_wait_ops enter_ops = {
     .try = ft_rw_read_try,
     .fallback_try = ft_rw_read_try,
     .owned = reads_or_writes,
-    .take_back = take_back,
-    .forget = forget,
+    .take_back = ft_rw_take_back_read,
     .contend = offsetof(struct ft_golib, ft_rw_contend_read),
     .withdraw = offsetof(struct ft_golib, ft_rw_withdraw),
     .kind = FT_KIND_SHARED,
@@ -128,27 +115,23 @@ static const struct ft_wait_ops enter_ops = {
     .what = "ReaderWriterLock (upgradable)",
 };
 
+static int
+pass_gate(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
+{
+    if (gate_try(&lock->lock, self)) {
+        return FT_ACQUIRED;
+    }
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(&gate_ops, &lock->lock, self, deadline);
+}
+
 /* The caller has the gate. The read lock is counted in the word, biased or not. */
 static int
 enter(struct ft_rw *lock, struct ft_thread *self, int64_t deadline)
 {
-    struct ft_slot slot = ft_read_room(self);
-    if (slot.line == NULL) {
-        return -1;
+    if (ft_rw_read_try(&lock->lock, self)) {
+        return FT_ACQUIRED;
     }
-    if (!ft_rw_read_try(&lock->lock, self)) {
-        int outcome = deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(&enter_ops, &lock->lock, self, deadline);
-        if (outcome != FT_ACQUIRED) {
-            return outcome;
-        }
-        slot = ft_read_room(self); /* Python code may have run and taken the other */
-        if (slot.line == NULL) {
-            ft_rw_uncount(lock, self);
-            return -1;
-        }
-    }
-    ft_read_upgradable(&lock->lock, slot);
-    return FT_ACQUIRED;
+    return deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(&enter_ops, &lock->lock, self, deadline);
 }
 
 /* ---- taking and releasing ---- */
@@ -175,16 +158,21 @@ ft_rw_upgradable(struct ft_rw *lock, int64_t deadline)
     if (holds_anything(&lock->lock, self)) {
         return deadline == FT_NO_WAIT ? 0 : refuse_upgradable(lock, self);
     }
-    if (!gate_try(&lock->lock, self)) {
-        int outcome = deadline == FT_NO_WAIT ? FT_TIMED_OUT : ft_wait(&gate_ops, &lock->lock, self, deadline);
-        if (outcome != FT_ACQUIRED) {
-            return outcome;
-        }
+    struct ft_slot slot = ft_read_room(self);
+    if (slot.line == NULL) {
+        return -1;
     }
-    int outcome = enter(lock, self, deadline);
-    if (outcome != FT_ACQUIRED) {
+    ft_read_gate(&lock->lock, slot); /* Python code may run from here on, and other threads fork */
+    int outcome = pass_gate(lock, self, deadline);
+    if (outcome == FT_ACQUIRED) {
+        outcome = enter(lock, self, deadline);
+        if (outcome == FT_ACQUIRED) {
+            ft_read_upgradable(&lock->lock, slot);
+            return FT_ACQUIRED;
+        }
         ft_rw_open_gate(lock, self);
     }
+    ft_read_clear(slot);
     return outcome;
 }
 
@@ -209,15 +197,18 @@ ft_rw_unupgradable(struct ft_rw *lock)
     if (slot.line == NULL) {
         return refuse_release(lock, self);
     }
-    if (plain_reads(slot) > 0) { /* those stay */
+    bool stays = plain_reads(slot) > 0;
+    if (stays) {
         ft_read_demote(&lock->lock, slot, plain_reads(slot) - 1);
     }
     else {
-        atomic_store_explicit(&slot.line->again[slot.i], 0, memory_order_relaxed);
-        ft_read_clear(slot);
+        ft_read_gate(&lock->lock, slot);
         ft_rw_uncount(lock, self);
     }
     ft_rw_open_gate(lock, self);
+    if (!stays) {
+        ft_read_clear(slot);
+    }
     return 1;
 }
 

@@ -2,7 +2,9 @@
  *
  * The thread's slot for the lock has FT_TAG_UPGRADABLE, and its `again` is one more than the
  * plain reads beside it: so a plain release never takes the upgradable read lock away, and need not
- * look for it. A thread that has upgraded has no slot; the lock's word says that it has the gate. */
+ * look for it. A thread that has upgraded has no slot; the lock's word says that it has the gate. One that has
+ * the gate and does not read yet, or not any more, has a slot with the gate's address: in a forked
+ * child nothing else tells that such a thread, which is not there, had it. */
 #ifndef FT_RWUPGRADE_H
 #define FT_RWUPGRADE_H
 

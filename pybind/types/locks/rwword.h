@@ -10,6 +10,14 @@ struct ft_rw {
     _Atomic(uint32_t) reads_to_bias; /* counted reads until readers are biased again */
 };
 
+/* Of a slot that says Upgradable: see core/thread.h. */
+static inline struct ft_rw *
+ft_rw_of_upgradable(uintptr_t tag)
+{
+    uintptr_t at = tag & ~FT_TAG_MASK;
+    return (struct ft_rw *)((tag & FT_TAG_COUNTED) != 0 ? at : at - offsetof(struct ft_rw_lock, gate));
+}
+
 #define FT_RW_ONE_READER (1ULL << FT_OWNER_SHIFT)
 
 static inline uint64_t

@@ -38,18 +38,22 @@ bell_fileno(PyObject *op, PyObject *Py_UNUSED(unused))
     return PyLong_FromLong(((Bell *)op)->bell.fd);
 }
 
+/* Those that do not fit are told by the next call: the file stays readable. */
+#define KEYS_AT_ONCE 64
+
 static PyObject *
-bell_heard(PyObject *op, PyObject *Py_UNUSED(unused))
+bell_rung(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    struct ft_bell *bell = &((Bell *)op)->bell;
-    ft_os_bell_silence(bell->fd);
-    PyObject *keys = PyList_New(0);
-    for (uint64_t id; keys != NULL && (id = ft_bell_hear(bell)) != 0;) {
-        PyObject *key = PyLong_FromUnsignedLongLong(id);
-        if (key == NULL || PyList_Append(keys, key) < 0) {
+    uint64_t ids[KEYS_AT_ONCE];
+    size_t n = ft_bell_rung(&((Bell *)op)->bell, ids, KEYS_AT_ONCE);
+    PyObject *keys = PyList_New((Py_ssize_t)n);
+    for (size_t i = 0; keys != NULL && i < n; i++) {
+        PyObject *key = PyLong_FromUnsignedLongLong(ids[i]);
+        if (key == NULL) {
             Py_CLEAR(keys);
+            break;
         }
-        Py_XDECREF(key);
+        PyList_SET_ITEM(keys, (Py_ssize_t)i, key);
     }
     return keys;
 }
@@ -63,7 +67,7 @@ PyDoc_STRVAR(bell_doc,
 
 static PyMethodDef bell_methods[] = {
     FT_NOARGS("fileno", bell_fileno, "Return the file that is readable once a task was woken."),
-    FT_NOARGS("heard", bell_heard, "Return the keys of the tasks that were woken since the last call."),
+    FT_NOARGS("rung", bell_rung, "Return the keys of tasks that were woken and have not heard it."),
     {0},
 };
 

@@ -420,7 +420,8 @@ static PyMethodDef upgrade_methods[] = {
     FT_NOARGS("release", upgrade_release,
               "Release what acquire() took, upgraded or not; RuntimeError when this thread does not hold it."),
     FT_LOCKED(upgrade_locked, "a thread has the upgradable read lock or has upgraded it"),
-    FT_ACQUIRE("upgrade", upgrade_upgrade, "Turn the upgradable read lock into the write lock", UPGRADE_TEXT),
+    FT_ACQUIRE("upgrade", upgrade_upgrade, "Turn the upgradable read lock into the write lock",
+               UPGRADE_TEXT("release(), or the end of the block, releases")),
     FT_NOARGS("downgrade", upgrade_downgrade,
               "Turn the write lock back into the upgradable read lock, with no writer in between.\n"
               "\n"

@@ -283,6 +283,16 @@ context_repr(PyObject *op)
 
 /* ---- making ---- */
 
+static PyObject *
+keyed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *op = PyType_GenericNew(type, args, kwargs);
+    if (op != NULL) {
+        KEYED(op)->made_as = (PyTypeObject *)Py_NewRef(type);
+    }
+    return op;
+}
+
 static int
 keyed_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -294,6 +304,7 @@ static int
 keyed_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
+    Py_VISIT(KEYED(op)->made_as);
     return ft_entries_traverse(KEYED(op), visit, arg);
 }
 
@@ -304,12 +315,16 @@ keyed_clear(PyObject *op)
     return 0;
 }
 
+/* A handle may be a key of another KeyedLock, however deep: the trashcan keeps the stack low. */
 static void
 keyed_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, keyed_dealloc)
     ft_entries_free(KEYED(op));
+    Py_XDECREF(KEYED(op)->made_as); /* not before the entries are gone */
     ft_object_free(op);
+    Py_TRASHCAN_END
 }
 
 static int
@@ -353,11 +368,13 @@ static void
 context_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, context_dealloc)
     if (CONTEXT(op)->entry != NULL) {
         ft_entry_leave(KEYED(CONTEXT(op)->keyed), CONTEXT(op)->entry);
     }
     Py_XDECREF(CONTEXT(op)->keyed);
     ft_object_free(op);
+    Py_TRASHCAN_END
 }
 
 /* ---- the types ---- */
@@ -412,7 +429,7 @@ static PyGetSetDef context_getset[] = {
 };
 
 static PyType_Slot keyed_slots[] = {
-    FT_TYPE_SLOTS(keyed_doc, PyType_GenericNew, keyed_init, keyed_dealloc, keyed_repr, keyed_methods),
+    FT_TYPE_SLOTS(keyed_doc, keyed_new, keyed_init, keyed_dealloc, keyed_repr, keyed_methods),
     {Py_tp_members, ft_members},
     {Py_tp_getset, ft_name_getset},
     {Py_tp_traverse, keyed_traverse},

@@ -107,7 +107,7 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
         PyErr_NoMemory();
         return NULL;
     }
-    e->ob_base.ob_type = Py_TYPE(self);
+    e->ob_base.ob_type = self->made_as;
     e->lock.interval = FT_DEFAULT_INTERVAL;
     e->key = Py_NewRef(key);
     e->hash = hash;
@@ -122,6 +122,7 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
 static void
 free_entry(struct ft_keyed_entry *e)
 {
+    ft_inspect_await();
     ft_record_gone(&e->lock);
     ft_names_end(&e->lock);
     Py_DECREF(e->key); /* the end of a key may run code of its own */

@@ -18,7 +18,7 @@
 #include "objects/exclusives.h"
 
 /* It begins as the object of a lock does, for reports, which tell the type by the word. It is none:
- * nobody counts references to it, and its type is the KeyedLock's, which outlives it. */
+ * nobody counts references to it, and its type is kept by the KeyedLock. */
 struct ft_keyed_entry {
     FT_OBJECT_HEAD
     struct ft_interval_lock lock;
@@ -33,6 +33,9 @@ FT_ASSERT_WORD(struct ft_keyed_entry, lock.word);
 
 typedef struct {
     FT_OBJECT_HEAD
+    /* What it was made as, a reference, and the type of all entries: a program may give it another
+     * __class__ while there are some. NULL in the middle of __new__ only. */
+    PyTypeObject *made_as;
     struct ft_keyed_entry **buckets; /* NULL while there has been no entry */
     size_t n_buckets;       /* a power of two */
     size_t n_entries;

@@ -51,6 +51,7 @@ ft_object_free(PyObject *op)
 FT_INLINE void
 ft_lock_free(PyObject *op)
 {
+    ft_inspect_await();
     ft_record_gone((const char *)op + FT_WORD_OFFSET);
     ft_object_free(op);
 }

@@ -109,7 +109,7 @@ locks_exec(PyObject *m)
         || (state->keyed = owned(add_type(m, &ft_keyed_spec, NULL))) == NULL
         || (state->keyed_context = owned(add_type(m, &ft_keyed_context_spec, NULL))) == NULL
         || (state->bell = owned(add_type(m, &ft_bell_spec, NULL))) == NULL
-        || add_type(m, &ft_task_spec, NULL) == NULL
+        || (state->task = owned(add_type(m, &ft_task_spec, NULL))) == NULL
         || add_type(m, &ft_block_spec, NULL) == NULL
         || add_patchable(m, &ft_barrier_spec, NULL) == NULL
         || (state->condition = owned(add_patchable(m, &ft_condition_spec, NULL))) == NULL) {
@@ -137,6 +137,7 @@ locks_traverse(PyObject *m, visitproc visit, void *arg)
     Py_VISIT(state->resizable);
     Py_VISIT(state->event);
     Py_VISIT(state->bell);
+    Py_VISIT(state->task);
     Py_VISIT(state->no_side);
     return 0;
 }
@@ -160,6 +161,7 @@ locks_clear(PyObject *m)
     Py_CLEAR(state->resizable);
     Py_CLEAR(state->event);
     Py_CLEAR(state->bell);
+    Py_CLEAR(state->task);
     Py_CLEAR(state->no_side);
     for (int i = 0; i < FT_METHOD_COUNT; i++) {
         Py_CLEAR(state->methods[i]);

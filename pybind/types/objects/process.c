@@ -51,7 +51,7 @@ recount_reads(struct ft_thread *t)
                 ft_rw_recount((struct ft_rw *)lock, counted_reads(lock));
             }
             if (gone && (tag & FT_TAG_UPGRADABLE) != 0) {
-                ft_rw_forget_gate((struct ft_rw *)lock, t->owner);
+                ft_rw_forget_gate(ft_rw_of_upgradable(tag), t->owner);
             }
             if (gone) {
                 atomic_store(&s->tag[i], 0);
@@ -126,7 +126,7 @@ static void
 before_fork(void)
 {
     ft_golib_before_fork();
-    ft_registry_lock();
+    ft_inspect_begin(); /* the child follows the waits that it finds: forget_wait */
     ft_names_before_fork();
     ft_bells_before_fork();
 }
@@ -136,7 +136,7 @@ after_fork_in_parent(void)
 {
     ft_bells_after_fork_in_parent();
     ft_names_after_fork_in_parent();
-    ft_registry_unlock();
+    ft_inspect_end();
     ft_golib_after_fork_in_parent();
 }
 

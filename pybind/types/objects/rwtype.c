@@ -284,8 +284,10 @@ static PyMethodDef methods[] = {
     FT_NOARGS("downgrade", rw_downgrade,
               "Turn the write lock of this thread into a read lock, with no writer in between.\n"
               "\n"
-              "The upgradable read lock too becomes a plain one. RuntimeError, and nothing changed,\n"
-              "when this thread holds neither."),
+              "The upgradable read lock too becomes a plain one. Not within `with lock.writing():` or\n"
+              "`with lock.upgradable():`, whose end would not find what it has to release: take the lock\n"
+              "by lock_write() and end with unlock_read(). RuntimeError, and nothing changed, when this\n"
+              "thread holds neither."),
     FT_NOARGS("lock_upgradable", rw_lock_upgradable,
               "Take the upgradable read lock; wait while another thread has that or a writer comes first.\n"
               "\n"
@@ -297,7 +299,8 @@ static PyMethodDef methods[] = {
                "RuntimeError when this thread holds the lock in any way already and would wait."),
     FT_NOARGS("release_upgradable", rw_unlock_upgradable,
               "Release the upgradable read lock: the same as unlock_upgradable().\n\n" UNUPGRADABLE_TEXT),
-    FT_ACQUIRE("upgrade", rw_upgrade, "Turn the upgradable read lock into the write lock", UPGRADE_TEXT),
+    FT_ACQUIRE("upgrade", rw_upgrade, "Turn the upgradable read lock into the write lock",
+               UPGRADE_TEXT("unlock_write() releases")),
     FT_NOARGS("downgrade_to_upgradable", rw_downgrade_to_upgradable,
               "Turn the write lock back into the upgradable read lock that it was upgraded from.\n"
               "\n"

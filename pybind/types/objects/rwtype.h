@@ -10,12 +10,12 @@ typedef struct {
     struct ft_rw rw;
 } ReaderWriterLock;
 
-/* What upgrade() says beside what every acquire says. */
-#define UPGRADE_TEXT                                                                            \
-    "Other readers go on until they leave, new ones are kept out, and no other writer comes\n"  \
-    "in between: what was read still holds. unlock_write() releases the lock then. False, or\n" \
-    "an exception, leaves the upgradable read lock as it was. RuntimeError when this thread\n"  \
-    "does not have that, or reads besides and would wait."
+/* What upgrade() says beside what every acquire says; end is what releases the lock then. */
+#define UPGRADE_TEXT(end)                                                                      \
+    "Other readers go on until they leave, new ones are kept out, and no other writer comes\n" \
+    "in between: what was read still holds. " end " it then.\n"                                \
+    "False, or an exception, leaves the upgradable read lock as it was. RuntimeError when\n"   \
+    "this thread does not have that, or reads besides and would wait."
 
 /* The type's deallocator, which no other type has. */
 void ft_rw_dealloc(PyObject *op);

@@ -41,7 +41,7 @@ enum step {
 typedef struct {
     PyObject_HEAD
     PyObject *bell;
-    const void *of;      /* the asyncio task, for as long as that exists: to compare with, not to be followed */
+    PyObject *of;        /* a weak reference to the asyncio task */
     struct ft_task task; /* record is NULL: it was not made */
     enum step step;
     struct target target; /* unless Idle */
@@ -181,14 +181,21 @@ go_to(Task *self, enum step step, const struct target *target, PyObject *answer)
     return Py_NewRef(answer);
 }
 
+static FT_SLOW int
+refuse_second(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "this task waits for a lock already");
+    return FT_FAILED;
+}
+
 /* True, None while it is queued, False where there is no queue: it has to ask again. */
 static PyObject *
 begin(Task *self, const struct target *target)
 {
     int outcome = as_task(self, take, target);
     if (outcome == FT_UNQUEUED && !ft_golib_missing()) {
-        ft_golib_load();
-        outcome = as_task(self, take, target);
+        ft_golib_load(); /* Python code may run, and begin a wait of this very task */
+        outcome = self->step == IDLE ? as_task(self, take, target) : refuse_second();
     }
     switch (outcome) {
     case FT_ACQUIRED:
@@ -224,11 +231,15 @@ task_acquire(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
 {
     Task *self = (Task *)op;
     struct target target;
-    if (self->step != IDLE) {
-        PyErr_SetString(PyExc_RuntimeError, "this task waits for a lock already");
+    if (parse_arguments(op, "acquire", args, nargs, kwnames, &target) < 0) {
         return NULL;
     }
-    return parse_arguments(op, "acquire", args, nargs, kwnames, &target) < 0 ? NULL : begin(self, &target);
+    if (self->step != IDLE) {
+        refuse_second();
+        Py_DECREF(target.lock);
+        return NULL;
+    }
+    return begin(self, &target);
 }
 
 static void
@@ -266,7 +277,7 @@ task_resume(PyObject *op, PyObject *Py_UNUSED(unused))
     Task *self = (Task *)op;
     struct ft_thread *record = self->task.record;
     if (self->step != WAITS) {
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(self->step == GIVEN);
     }
     int outcome = ft_task_resume(record);
     if (outcome == FT_PENDING) {
@@ -285,11 +296,24 @@ task_resume(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_TRUE;
 }
 
+static PyObject *
+task_hear(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ft_task_hear(&((Task *)op)->task);
+    Py_RETURN_NONE;
+}
+
+void
+ft_task_claim(PyObject *op)
+{
+    forget_target((Task *)op);
+}
+
 /* An attribute that is set, not a method: after a call the interpreter looks for signals. */
 static int
 task_set_claimed(PyObject *op, PyObject *Py_UNUSED(value), void *Py_UNUSED(closure))
 {
-    forget_target((Task *)op);
+    ft_task_claim(op);
     return 0;
 }
 
@@ -347,7 +371,12 @@ task_release(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
 bool
 ft_task_is_of(PyObject *op, PyObject *asyncio_task)
 {
-    return ((Task *)op)->of == asyncio_task;
+    PyObject *found;
+    if (PyWeakref_GetRef(((Task *)op)->of, &found) <= 0) {
+        return asyncio_task == NULL;
+    }
+    Py_DECREF(found); /* if it is the last reference, Python code runs */
+    return found == asyncio_task;
 }
 
 int
@@ -355,6 +384,12 @@ ft_task_give(PyObject *op, PyObject *lock, PyObject *n)
 {
     struct target target;
     return parse_target(op, lock, n, &target) < 0 ? -1 : release((Task *)op, &target);
+}
+
+static PyObject *
+task_get_waits(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((Task *)op)->step != IDLE);
 }
 
 static PyObject *
@@ -380,7 +415,11 @@ task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     if (self != NULL) {
         self->bell = Py_NewRef(bell);
-        self->of = of;
+        if ((self->of = PyWeakref_NewRef(of, NULL)) == NULL) {
+            Py_CLEAR(self);
+        }
+    }
+    if (self != NULL) {
         ft_record_new_task(self->task.record);
     }
     return (PyObject *)self;
@@ -399,6 +438,7 @@ task_dealloc(PyObject *op)
         PyErr_SetRaisedException(raised);
         ft_task_end(&self->task);
     }
+    Py_XDECREF(self->of);
     Py_XDECREF(self->bell);
     type->tp_free(op);
     Py_DECREF(type);
@@ -414,6 +454,7 @@ static PyMethodDef task_methods[] = {
     FT_KEYWORDS("acquire", task_acquire, "lock, n=1",
                 "Return True: it has the lock, to be claimed; None: it is queued; or False, where there is\n"
                 "no queue: to be asked again later. RuntimeError as the lock's own acquire()."),
+    FT_NOARGS("hear", task_hear, "Take it out of the list of its bell: it was let run, and will resume()."),
     FT_NOARGS("resume", task_resume, "Return whether one that was woken has the lock, to be claimed."),
     FT_NOARGS("abandon", task_abandon, "Leave the queue, or give back what was taken and not claimed."),
     FT_KEYWORDS("release", task_release, "lock, n=1", "Release what was claimed, as the lock's own release()."),
@@ -421,6 +462,7 @@ static PyMethodDef task_methods[] = {
 };
 
 static PyGetSetDef task_getset[] = {
+    FT_GETTER("waits", task_get_waits, "Whether it is in a queue, or has not claimed what it was given."),
     FT_GETTER("key", task_get_key, "What Bell.heard() calls it."),
     {"claimed", NULL, task_set_claimed, PyDoc_STR("Set it, to keep what was taken."), NULL},
     {0},

@@ -10,8 +10,12 @@ struct ft_bell_object {
     struct ft_bell bell;
 };
 
-/* Whether it is the record of that asyncio task. */
+/* Whether it is the record of that asyncio task; for NULL, of one that exists no more. Python code
+ * may run. */
 bool ft_task_is_of(PyObject *task, PyObject *asyncio_task);
+
+/* What it was given is its own from now on. */
+void ft_task_claim(PyObject *task);
 
 /* Releases, in its name, n permits, or the lock. 0, or -1 with an exception set. */
 int ft_task_give(PyObject *task, PyObject *lock, PyObject *n);

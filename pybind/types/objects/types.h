@@ -46,7 +46,7 @@ struct ft_module_state {
     PyTypeObject *interval, *rw_lock, *lock, *rlock, *condition;
     PyTypeObject *read_context, *write_context, *upgrade_context, *timed_context;
     PyTypeObject *keyed, *keyed_context;
-    PyTypeObject *semaphore, *resizable, *event, *bell; /* for tasks */
+    PyTypeObject *semaphore, *resizable, *event, *bell, *task; /* for tasks */
     PyObject *no_side; /* the exception of a ReaderWriterLock in a with statement */
     int watcher;       /* of the classes that programs may change, plus 1; 0: none */
     /* Made at import: a release must not fail for want of memory for a name. */

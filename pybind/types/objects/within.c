@@ -89,24 +89,36 @@ timed_enter(PyObject *op, PyObject *Py_UNUSED(unused))
     return Py_NewRef(self->lock);
 }
 
+/* One exit less to make, by the caller; false when there is none. */
+static bool
+claim(TimedContext *self)
+{
+    uint64_t n = atomic_load(&self->entries);
+    while (n > 0) {
+        if (atomic_compare_exchange_weak(&self->entries, &n, n - 1)) {
+            return true;
+        }
+    }
+    PyErr_SetString(PyExc_RuntimeError, "cannot leave a TimedContext that was not entered; its lock stays as it is");
+    return false;
+}
+
 /* An exit that the lock refuses has changed nothing: it was not the thread's own to make, and the
- * one that entered can still leave. */
+ * one that entered can still leave. It must not find its exit claimed by one that is about to be
+ * refused. So claim and answer are one step: our locks refuse before they could let go of the
+ * critical section, or of the GIL. */
 static PyObject *
 timed_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     TimedContext *self = SELF(op);
-    uint64_t n = atomic_load(&self->entries);
-    do {
-        if (n == 0) {
-            PyErr_SetString(PyExc_RuntimeError,
-                            "cannot leave a TimedContext that was not entered; its lock stays as it is");
-            return NULL;
-        }
-    } while (!atomic_compare_exchange_weak(&self->entries, &n, n - 1));
-    PyObject *result = self->exit(self->lock, args, nargs);
-    if (FT_UNLIKELY(result == NULL)) {
+    PyObject *result;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    bool claimed = claim(self);
+    result = claimed ? self->exit(self->lock, args, nargs) : NULL;
+    if (FT_UNLIKELY(claimed && result == NULL)) {
         atomic_fetch_add(&self->entries, 1);
     }
+    Py_END_CRITICAL_SECTION();
     return result;
 }
 
