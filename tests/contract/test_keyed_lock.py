@@ -114,6 +114,31 @@ def test_names() -> None:
         KeyedLock(name=1)
 
 
+def test_a_name_that_is_given_later(puppet: Puppet) -> None:
+    """It is that of the locks of all keys, those that are in use as well."""
+    keyed = KeyedLock(name="first")
+    handles = [keyed(key) for key in range(20)]
+    for name in ("second", None, "third"):
+        keyed.name = name
+        handles.append(keyed(len(handles)))
+        for handle in handles:
+            handle.acquire()
+            waits = puppet.start(handle.acquire)
+            (wait,) = until(snapshot)
+            assert wait.name == name == keyed.name
+            handle.release()
+            assert waits.result(LIMIT)
+            puppet.run(handle.release)
+    KeyedLock.__init__(keyed, name="fourth")
+    assert {each.name for each in lock_stats() if each.type == "KeyedLock" and each.contended >= 3} == {"fourth"}
+    for wrong in (1, b"name"):
+        with pytest.raises(TypeError):
+            keyed.name = wrong
+    with pytest.raises(AttributeError):
+        del keyed.name
+    assert keyed.name == "fourth"
+
+
 def contention_text() -> str:
     out = io.StringIO()
     contention.dump(out)

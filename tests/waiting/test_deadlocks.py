@@ -53,7 +53,7 @@ def test_crossed_pair(first: str, second: str) -> None:
     assert len({waiter.thread for waiter in error.cycle}) == 2
     assert all(waiter.waited >= 0.02 for waiter in error.cycle)
     for waiter in error.cycle:
-        assert "test_deadlocks.py:" in waiter.where
+        assert "crossing.py:" in waiter.where
         for fact in (waiter.name, str(waiter.thread), waiter.kind, hex(waiter.lock), waiter.where):
             assert fact in str(error)
     assert ft.snapshot() == []

@@ -145,6 +145,7 @@ free_entry(struct ft_known *entry)
 
 /* ---- names on their way ---- */
 
+/* NULL when there is no memory. */
 static struct ft_known *
 named_entry(const char *text, size_t size)
 {
@@ -152,7 +153,6 @@ named_entry(const char *text, size_t size)
     struct ft_name *name = entry == NULL ? NULL : calloc(1, sizeof *name + size);
     if (name == NULL) {
         free(entry);
-        PyErr_NoMemory();
         return NULL;
     }
     name->size = size;
@@ -177,8 +177,35 @@ ft_name_make(PyObject *given, struct ft_known **made)
     if (bytes != NULL) {
         *made = named_entry(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
         Py_DECREF(bytes);
+        if (*made == NULL) {
+            PyErr_NoMemory();
+        }
     }
     return *made == NULL ? -1 : 0;
+}
+
+bool
+ft_name_copy(const struct ft_known *name, struct ft_known **made)
+{
+    *made = NULL;
+    if (name == NULL || name->name == NULL) {
+        return true;
+    }
+    *made = named_entry(name->name->text, name->name->size);
+    return *made != NULL;
+}
+
+bool
+ft_names_copy(const void *word, struct ft_known **made)
+{
+    *made = NULL;
+    if (!maybe_known(word)) {
+        return true;
+    }
+    pthread_mutex_lock(&mutex);
+    bool copied = ft_name_copy(*find(word), made);
+    pthread_mutex_unlock(&mutex);
+    return copied;
 }
 
 void
@@ -258,8 +285,8 @@ line_here(void)
     return line;
 }
 
-void
-ft_names_begin(const void *word, struct ft_known *made)
+struct ft_known *
+ft_name_with_line(struct ft_known *made)
 {
     if (FT_UNLIKELY(atomic_load_explicit(&ft_names_sites, memory_order_relaxed))) {
         char *line = line_here();
@@ -273,7 +300,13 @@ ft_names_begin(const void *word, struct ft_known *made)
             free(line);
         }
     }
-    ft_names_keep(word, made);
+    return made;
+}
+
+void
+ft_names_begin(const void *word, struct ft_known *made)
+{
+    ft_names_keep(word, ft_name_with_line(made));
 }
 
 /* ---- looking ---- */

@@ -41,6 +41,11 @@ extern _Atomic(bool) ft_names_sites;
  * with TypeError or MemoryError set. */
 int ft_name_make(PyObject *given, struct ft_known **made);
 
+/* A copy of a name, or of the one that a lock has; *made is NULL for no name. False when there is no
+ * memory; no exception is set. They call nothing of Python's, so the caller keeps a critical section. */
+bool ft_name_copy(const struct ft_known *name, struct ft_known **made);
+bool ft_names_copy(const void *word, struct ft_known **made);
+
 /* Frees one that was not kept. */
 void ft_name_drop(struct ft_known *made);
 
@@ -49,6 +54,9 @@ void ft_names_keep(const void *word, struct ft_known *made);
 
 /* The same by __init__, which also notes the line that called it, if that is wanted. */
 void ft_names_begin(const void *word, struct ft_known *made);
+
+/* The first half of that: adds the line, if that is wanted. */
+struct ft_known *ft_name_with_line(struct ft_known *made);
 
 /* The name as a new str, or None. NULL with MemoryError set. */
 PyObject *ft_names_get(const void *word);

@@ -293,11 +293,34 @@ keyed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return op;
 }
 
+/* To the locks of all keys, too: reports know them by their words alone. */
+static int
+give_name(PyObject *op, PyObject *given, bool begins)
+{
+    struct ft_known *made;
+    if (ft_name_make(given, &made) < 0) {
+        return -1;
+    }
+    made = begins ? ft_name_with_line(made) : made;
+    if (!ft_entries_name(KEYED(op), made)) {
+        ft_name_drop(made);
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
 static int
 keyed_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     PyObject *name;
-    return ft_name_alone(args, kwargs, "|$O:KeyedLock", &name) < 0 ? -1 : ft_name_init(op, name);
+    return ft_name_alone(args, kwargs, "|$O:KeyedLock", &name) < 0 ? -1 : give_name(op, name, true);
+}
+
+static int
+keyed_set_name(PyObject *op, PyObject *given, void *closure)
+{
+    return given == NULL ? ft_name_set(op, NULL, closure) : give_name(op, given, false);
 }
 
 static int
@@ -428,10 +451,15 @@ static PyGetSetDef context_getset[] = {
     {0},
 };
 
+static PyGetSetDef keyed_getset[] = {
+    {"name", ft_name_get, keyed_set_name, PyDoc_STR(FT_NAME_TEXT), NULL},
+    {0},
+};
+
 static PyType_Slot keyed_slots[] = {
     FT_TYPE_SLOTS(keyed_doc, keyed_new, keyed_init, keyed_dealloc, keyed_repr, keyed_methods),
     {Py_tp_members, ft_members},
-    {Py_tp_getset, ft_name_getset},
+    {Py_tp_getset, keyed_getset},
     {Py_tp_traverse, keyed_traverse},
     {Py_tp_clear, keyed_clear},
     {Py_tp_call, keyed_call},

@@ -81,21 +81,58 @@ newer(KeyedLock *self, Py_hash_t hash, uint64_t seen)
     return found;
 }
 
-/* ---- users ---- */
+/* ---- names: in the critical section ---- */
 
-/* Has the lock of an entry go by the name of its KeyedLock. */
-static int
+/* Has the lock of an entry go by the name of its KeyedLock. False without memory for that. */
+static bool
 name_entry(KeyedLock *self, struct ft_keyed_entry *e)
 {
-    struct ft_known *made = NULL;
-    PyObject *name = ft_names_get(ft_word_address((PyObject *)self));
-    int outcome = name == NULL ? -1 : ft_name_make(name, &made);
-    Py_XDECREF(name);
-    if (outcome == 0 && made != NULL) {
-        ft_names_keep(&e->lock, made);
+    struct ft_known *made;
+    if (!ft_names_copy(ft_word_address((PyObject *)self), &made)) {
+        return false;
     }
-    return outcome;
+    ft_names_keep(&e->lock, made);
+    return true;
 }
+
+/* A copy of the name for each entry, malloc'ed; NULL when there is no memory. */
+static struct ft_known **
+copies_of(const struct ft_known *name, size_t n)
+{
+    struct ft_known **copies = malloc((n + 1) * sizeof *copies);
+    for (size_t i = 0; copies != NULL && i < n; i++) {
+        if (!ft_name_copy(name, &copies[i])) {
+            while (i > 0) {
+                ft_name_drop(copies[--i]);
+            }
+            free(copies);
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+bool
+ft_entries_name(KeyedLock *self, struct ft_known *made)
+{
+    struct ft_known **copies;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    copies = copies_of(made, self->n_entries);
+    if (copies != NULL) {
+        size_t n = 0;
+        for (size_t i = 0; i < self->n_buckets; i++) {
+            for (struct ft_keyed_entry *e = self->buckets[i]; e != NULL; e = e->next) {
+                ft_names_keep(&e->lock, copies[n++]);
+            }
+        }
+        ft_names_keep(ft_word_address((PyObject *)self), made);
+    }
+    Py_END_CRITICAL_SECTION();
+    free(copies);
+    return copies != NULL;
+}
+
+/* ---- users ---- */
 
 static void free_entry(struct ft_keyed_entry *e);
 
@@ -112,10 +149,6 @@ new_entry(KeyedLock *self, PyObject *key, Py_hash_t hash)
     e->key = Py_NewRef(key);
     e->hash = hash;
     e->users = 1;
-    if (atomic_load_explicit(&ft_names_known, memory_order_relaxed) != 0 && name_entry(self, e) < 0) {
-        free_entry(e);
-        return NULL;
-    }
     return e;
 }
 
@@ -163,7 +196,7 @@ candidate(KeyedLock *self, Py_hash_t hash, uint64_t seen, struct ft_keyed_entry 
     if (e != NULL) {
         ft_entry_use(e);
     }
-    else if (fresh != NULL && add(self, fresh)) {
+    else if (fresh != NULL && name_entry(self, fresh) && add(self, fresh)) {
         e = fresh;
     }
     Py_END_CRITICAL_SECTION();

@@ -59,6 +59,10 @@ ft_entry_use(struct ft_keyed_entry *e)
 /* One user less. An exception that is on its way stays; the end of a key may run code of its own. */
 void ft_entry_leave(KeyedLock *keyed, struct ft_keyed_entry *e);
 
+/* Gives the KeyedLock and the locks of all its keys that name, as ft_names_keep does. False when there
+ * is no memory: nothing has changed, and the name is still the caller's. */
+bool ft_entries_name(KeyedLock *keyed, struct ft_known *made);
+
 /* For the collector: all keys, and letting them go when nobody can reach the KeyedLock any more. */
 int ft_entries_traverse(KeyedLock *keyed, visitproc visit, void *arg);
 void ft_entries_clear(KeyedLock *keyed);

@@ -26,10 +26,8 @@ int ft_name_alone(PyObject *args, PyObject *kwargs, const char *format, PyObject
  * this name. */
 PyObject *ft_name_get(PyObject *op, void *closure);
 int ft_name_set(PyObject *op, PyObject *given, void *closure);
-#define FT_NAME_GETSET                                                                                     \
-    {"name", ft_name_get, ft_name_set,                                                                     \
-     PyDoc_STR("What reports call the lock: a str, or None. It can be set; TypeError for anything else."), \
-     NULL}
+#define FT_NAME_TEXT "What reports call the lock: a str, or None. It can be set; TypeError for anything else."
+#define FT_NAME_GETSET {"name", ft_name_get, ft_name_set, PyDoc_STR(FT_NAME_TEXT), NULL}
 
 /* The getset of a type that has no other. */
 extern PyGetSetDef ft_name_getset[];
