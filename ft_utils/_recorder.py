@@ -11,7 +11,7 @@ import time
 from types import CodeType
 from typing import Any
 
-from ft_utils import _deadlock, _locks
+from ft_utils import _locks
 
 ROOM = 8192
 """How many places (one stack, one lock, one thread) a recording has room for. Each takes 600 bytes, when it is used."""
@@ -85,10 +85,16 @@ def lock(address: int, kind: str, name: str, named: bool) -> dict[str, Any]:
     return {"id": address, "kind": kind, "name": name or f"{address:#x}"}
 
 
-def named(threads: "tuple[tuple[int, str], ...]") -> list[str]:
-    """The names of threads; those that had none when they were recorded have it now, if they live."""
-    known = _deadlock.names()
-    return [text(name or known.get(ident, "")) for ident, name in threads]
+def named(threads: "tuple[tuple[int, int, str], ...]") -> list[str]:
+    """The names of threads; those that had none when they were recorded have it now, if they live.
+
+    An ident may be another thread's by now; that one has another native id.
+    """
+    threading = sys.modules.get("threading")
+    # Without threading's own lock, which the interrupted code may hold.
+    living = list(threading._active.items()) if threading is not None else []
+    known = {(ident, getattr(thread, "native_id", None)): thread.name for ident, thread in living}
+    return [text(name or known.get((ident, native), "")) for ident, native, name in threads]
 
 
 class Frames:

@@ -51,6 +51,48 @@ def test_where_a_task_waits(kind: Kind, puppet: Puppet) -> None:
     assert "hold" in functions
 
 
+REUSED = """
+import asyncio
+from ft_utils import _recorder, aio
+lock = IntervalLock()
+lock.lock()
+begun, go = threading.Event(), threading.Event()
+
+async def turn():
+    async with asyncio.timeout(0.001):
+        async with aio.holding(lock):
+            pass
+
+async def main():
+    try:
+        await turn()
+    except TimeoutError:
+        pass
+
+def loop():
+    asyncio.run(main())
+
+_recorder.start()
+first = threading.Thread(target=loop, name="loop")
+first.start()
+ident = first.ident
+first.join()
+others = []
+for _ in range(50):  # until one has the ident of the loop's
+    others.append(threading.Thread(target=go.wait, name="innocent"))
+    others[-1].start()
+    if others[-1].ident == ident: break
+names = {sample["thread"] for sample in _recorder.stop()["samples"]}
+go.set()
+print(names)
+"""
+
+
+def test_a_loop_that_has_ended_keeps_its_name() -> None:
+    """Also where another thread has its ident when the recording ends."""
+    run_isolated(REUSED, expect_out="{'loop'}")
+
+
 def test_a_task_that_goes_on_waiting(puppet: Puppet) -> None:
     """The end of the recording ends its wait there; the task goes on, and so does the next recording."""
 

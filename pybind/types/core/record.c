@@ -219,6 +219,24 @@ ft_record_charge_slow(const void *lock, enum ft_side side, struct ft_thread *sel
     leave(self);
 }
 
+FT_SLOW void
+ft_record_new_task_slow(struct ft_thread *task)
+{
+    char name[sizeof task->known->name] = "";
+    for (int named = 0; named < 2; named++) {
+        enter(task);
+        bool wanted = table_of(task) != NULL && task->known != NULL && task->known->name[0] == 0;
+        if (wanted && named) {
+            memcpy(task->known->name, name, sizeof name);
+        }
+        leave(task);
+        if (!wanted || named) {
+            return;
+        }
+        look_up_name(task->ident, name, sizeof name);
+    }
+}
+
 /* For the table a thread's own lock is enough. One that has touched no lock yet has none. */
 FT_SLOW void
 ft_record_gone_slow(const void *lock)

@@ -56,6 +56,7 @@ void ft_record_end_slow(struct ft_record *record, struct ft_thread *self, int64_
 int64_t ft_record_moved_slow(struct ft_record *record, struct ft_thread *self);
 void ft_record_charge_slow(const void *lock, enum ft_side side, struct ft_thread *self,
                            int64_t charge, enum ft_record_where where);
+void ft_record_new_task_slow(struct ft_thread *task);
 void ft_record_gone_slow(const void *lock);
 
 static inline bool
@@ -121,6 +122,16 @@ ft_record_charge(const void *lock, enum ft_side side, struct ft_thread *self, en
     }
 }
 
+/* A task's record was made, by the thread of its loop: notes the name of that, for which Python code
+ * may run. The tasks that are older than the recording may have no name in it. */
+static inline void
+ft_record_new_task(struct ft_thread *task)
+{
+    if (ft_record_on()) {
+        ft_record_new_task_slow(task);
+    }
+}
+
 /* The lock's object goes: another at its address is another lock. */
 static inline void
 ft_record_gone(const void *lock)
@@ -140,7 +151,7 @@ int ft_record_start(uint64_t rate, int64_t minimum, uint32_t room);
 /* Stops, and returns what was recorded: a tuple of tuples, and of a list of samples
  *   locks    ((address of the word, type, name, is it one?), ...); if it is not, it is the line
  *            that made the lock, or "" where that is not known either
- *   threads  ((ident, name or ""), ...)
+ *   threads  ((ident, native id, name or ""), ...)
  *   stacks   (((code object, line), ...), ...), the innermost first
  *   samples  [(holder?, side, lock, thread, stack or -1, ns, longest ns, histogram), ...]
  *   dropped  contentions without room for their stack, and without any

@@ -199,11 +199,12 @@ ft_table_lock(struct ft_table *table, const void *word)
     return lock;
 }
 
-/* The tasks of a thread are one, as there may be very many, and each but for a moment. */
+/* The tasks of a thread are one, as there may be very many, and each but for a moment. An ident is
+ * soon that of another thread; the system's number is not. */
 static uint64_t
 owner_of(const struct ft_thread *thread)
 {
-    return thread->task == NULL ? thread->owner : ~(uint64_t)thread->ident;
+    return thread->task == NULL ? thread->owner : ~(uint64_t)thread->native;
 }
 
 static bool
@@ -223,6 +224,7 @@ ft_table_thread(struct ft_table *table, const struct ft_thread *thread)
         if (known != NULL) {
             known->owner = owner_of(thread);
             known->ident = thread->ident;
+            known->native = thread->native;
             known->number = table->threads.n;
             map_add(&table->threads, &known->item);
         }

@@ -51,8 +51,9 @@ struct ft_known_thread {
     struct ft_item item;
     uint64_t owner; /* as in struct ft_thread, or what stands for the tasks of one */
     unsigned long ident;
+    int native;
     uint32_t number;
-    char name[64]; /* under the thread's `records` lock; "": not known yet */
+    char name[64]; /* by that thread, under the `records` lock of itself or a task; "": not known yet */
 };
 
 struct ft_key {

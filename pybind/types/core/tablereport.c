@@ -62,7 +62,7 @@ thread_object(const struct ft_item *item)
 {
     const struct ft_known_thread *thread = (const struct ft_known_thread *)item;
     PyObject *name = text_of(thread->name);
-    return name == NULL ? NULL : Py_BuildValue("(kN)", thread->ident, name);
+    return name == NULL ? NULL : Py_BuildValue("(kiN)", thread->ident, thread->native, name);
 }
 
 static uint32_t

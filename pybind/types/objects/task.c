@@ -419,6 +419,9 @@ task_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             Py_CLEAR(self);
         }
     }
+    if (self != NULL) {
+        ft_record_new_task(self->task.record);
+    }
     return (PyObject *)self;
 }
 
