@@ -25,22 +25,34 @@ static void
 map_free(struct ft_map *map)
 {
     for (uint64_t i = 0; map->slots != NULL && i <= map->mask; i++) {
-        free(map->slots[i]);
+        for (struct ft_item *item = map->slots[i], *before; item != NULL; item = before) {
+            before = item->before;
+            free(item);
+        }
     }
     free(map->slots);
 }
 
 typedef bool same_fn(const struct ft_item *item, const void *key);
 
+/* In `place` is where it is, or would be added: that may be filled by another at any time, unless one has
+ * the table's lock. */
 static inline struct ft_item *
-map_find(const struct ft_map *map, uint64_t hash, same_fn *same, const void *key)
+map_find_place(const struct ft_map *map, uint64_t hash, same_fn *same, const void *key, uint64_t *place)
 {
-    for (uint64_t i = hash & map->mask;; i = (i + 1) & map->mask) {
-        struct ft_item *item = atomic_load_explicit(&map->slots[i], memory_order_acquire);
+    for (*place = hash & map->mask;; *place = (*place + 1) & map->mask) {
+        struct ft_item *item = atomic_load_explicit(&map->slots[*place], memory_order_acquire);
         if (item == NULL || (item->hash == hash && same(item, key))) {
             return item;
         }
     }
+}
+
+static inline struct ft_item *
+map_find(const struct ft_map *map, uint64_t hash, same_fn *same, const void *key)
+{
+    uint64_t place;
+    return map_find_place(map, hash, same, key, &place);
 }
 
 /* Room for one more, zeroed and not yet to be found. Under the table's lock. */
@@ -54,6 +66,15 @@ map_room(const struct ft_map *map, uint64_t hash, size_t size)
     return item;
 }
 
+/* What is at the place is not found any more. */
+static void
+map_put(struct ft_map *map, struct ft_item *item, uint64_t place)
+{
+    item->before = atomic_load_explicit(&map->slots[place], memory_order_relaxed);
+    map->n++;
+    atomic_store_explicit(&map->slots[place], item, memory_order_release);
+}
+
 static void
 map_add(struct ft_map *map, struct ft_item *item)
 {
@@ -61,8 +82,7 @@ map_add(struct ft_map *map, struct ft_item *item)
     while (atomic_load_explicit(&map->slots[i], memory_order_relaxed) != NULL) {
         i = (i + 1) & map->mask;
     }
-    map->n++;
-    atomic_store_explicit(&map->slots[i], item, memory_order_release);
+    map_put(map, item, i);
 }
 
 /* A step of a hash: what is mixed in reaches all bits (after Fibonacci hashing and MurmurHash). */
@@ -162,16 +182,17 @@ ft_table_stack(struct ft_table *table, const struct ft_frame *frames, int n)
 /* ---- locks and threads ---- */
 
 static bool
-same_lock(const struct ft_item *item, const void *key)
+same_word(const struct ft_item *item, const void *key)
 {
-    const struct ft_known_lock *lock = (const struct ft_known_lock *)item;
-    return lock->word == key && !atomic_load(&lock->gone);
+    return ((const struct ft_known_lock *)item)->word == key;
 }
 
 struct ft_known_lock *
 ft_table_find_lock(struct ft_table *table, const void *word)
 {
-    return (struct ft_known_lock *)map_find(&table->locks, MIX_POINTER(0, word), same_lock, word);
+    struct ft_item *last = map_find(&table->locks, MIX_POINTER(0, word), same_word, word);
+    struct ft_known_lock *lock = (struct ft_known_lock *)last;
+    return lock == NULL || atomic_load(&lock->gone) ? NULL : lock;
 }
 
 struct ft_known_lock *
@@ -193,7 +214,9 @@ ft_table_lock(struct ft_table *table, const void *word)
         lock->named = named;
         strncpy(lock->kind, kind, sizeof lock->kind - 1);
         memcpy(lock->name, name, sizeof lock->name);
-        map_add(&table->locks, &lock->item);
+        uint64_t place;
+        map_find_place(&table->locks, lock->item.hash, same_word, word, &place);
+        map_put(&table->locks, &lock->item, place);
     }
     pthread_mutex_unlock(&table->adding);
     return lock;

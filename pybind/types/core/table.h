@@ -16,9 +16,11 @@
 /* What a map finds. */
 struct ft_item {
     uint64_t hash;
+    struct ft_item *before; /* what has been in its place, and is not found any more */
 };
 
-/* Open addressing; read without a lock, added to under the table's, never removed from. */
+/* Open addressing; read without a lock, added to under the table's, never removed from. `n` counts
+ * those that are not found any more too. */
 struct ft_map {
     struct ft_item *_Atomic *slots;
     uint64_t mask;
@@ -36,7 +38,8 @@ struct ft_code {
     PyObject *code; /* the reference */
 };
 
-/* One life of a lock's address. */
+/* One life of a lock's address. The map finds the last one of each: were all of them on the way to it,
+ * a program that makes its locks anew would go a longer way with each. */
 struct ft_known_lock {
     struct ft_item item;
     const void *word;

@@ -13,13 +13,14 @@ all_of(const struct ft_map *map, number_of *number, object_of *object)
 {
     PyObject *all = PyTuple_New(map->n);
     for (uint64_t i = 0; all != NULL && i <= map->mask; i++) {
-        const struct ft_item *item = map->slots[i];
-        PyObject *o = item == NULL ? NULL : object(item);
-        if (item != NULL && o == NULL) {
-            Py_CLEAR(all);
-        }
-        else if (item != NULL) {
-            PyTuple_SET_ITEM(all, number(item), o);
+        for (const struct ft_item *item = map->slots[i]; all != NULL && item != NULL; item = item->before) {
+            PyObject *o = object(item);
+            if (o == NULL) {
+                Py_CLEAR(all);
+            }
+            else {
+                PyTuple_SET_ITEM(all, number(item), o);
+            }
         }
     }
     return all;
