@@ -151,19 +151,6 @@ def test_the_hot_line_of_two_threads_is_on_top(make: Callable[[], Any]) -> None:
     assert len({s["thread"] for s in profile.of(lock, role="waiter")}) == 2
 
 
-def test_lives_of_an_address() -> None:
-    """Each lock is one of its own, also where one after the other has the same address, as all have with the GIL."""
-    _recorder.start()
-    for n in range(50):
-        lock = ft.Lock(name=f"life {n}")
-        lock.acquire()
-        assert not lock.acquire(timeout=1e-6)
-        del lock
-    profile = stop()
-    found = [(s["lock"]["name"], s["count"]) for s in profile.samples if s["role"] == "waiter"]
-    assert sorted(found) == sorted((f"life {n}", 1) for n in range(50))
-
-
 def test_sides_of_a_reader_writer_lock(puppets: PuppetMaker) -> None:
     lock = ft.ReaderWriterLock()
     first, second = puppets(2)
