@@ -4,7 +4,7 @@ Kept out of the import of ft_utils.synchronization: it is imported when a deadlo
 """
 
 import sys
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from ft_utils import _locks
 from ft_utils._fields import described
@@ -62,13 +62,15 @@ def named(waiter: Waiter) -> str:
     return f"{kind} {waiter.lock_name!r} {side}".rstrip()
 
 
-def names() -> "dict[int, str]":
-    """The names of the threads that threading knows. It is not imported for that."""
+def living() -> "list[tuple[int, Any]]":
+    """The threads that threading knows, each with its ident. It is not imported for that."""
     threading = sys.modules.get("threading")
-    if threading is None:
-        return {}
     # Without threading's own lock, which the interrupted code may hold.
-    return {ident: thread.name for ident, thread in list(threading._active.items())}
+    return [] if threading is None else list(threading._active.items())
+
+
+def names() -> "dict[int, str]":
+    return {ident: thread.name for ident, thread in living()}
 
 
 def made_of(members: "list[Member]") -> "tuple[Waiter, ...]":

@@ -11,7 +11,7 @@ import time
 from types import CodeType
 from typing import Any
 
-from ft_utils import _locks
+from ft_utils import _deadlock, _locks
 
 ROOM = 8192
 """How many places (one stack, one lock, one thread) a recording has room for. Each takes 600 bytes, when it is used."""
@@ -90,10 +90,7 @@ def named(threads: "tuple[tuple[int, int, str], ...]") -> list[str]:
 
     An ident may be another thread's by now; that one has another native id.
     """
-    threading = sys.modules.get("threading")
-    # Without threading's own lock, which the interrupted code may hold.
-    living = list(threading._active.items()) if threading is not None else []
-    known = {(ident, getattr(thread, "native_id", None)): thread.name for ident, thread in living}
+    known = {(ident, getattr(thread, "native_id", None)): thread.name for ident, thread in _deadlock.living()}
     return [text(name or known.get((ident, native), "")) for ident, native, name in threads]
 
 

@@ -376,6 +376,6 @@ def test_looks_in_the_middle_of_naps(kind: str, puppets: Any) -> None:
             # Takes it back before the waiter comes, which then naps for as long as this takes.
             lock.__exit__()
             lock.__enter__()
-            time.sleep(0.0005)
+            time.sleep(0.0005)  # the waiter tries after its nap: that is no event
         lock.__exit__()
         turns.result(LIMIT)

@@ -174,9 +174,10 @@ func without(all []Sample, drop func(*Sample) bool) (left []Sample) {
 	return left
 }
 
-func TestMergedByPprof(t *testing.T) {
-	p := example()
-	merged, err := pprof.Merge([]*pprof.Profile{parse(t, p), parse(t, p)})
+// merge has pprof merge the parts, and reads what it writes.
+func merge(t *testing.T, parts ...*pprof.Profile) *Profile {
+	t.Helper()
+	merged, err := pprof.Merge(parts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +189,12 @@ func TestMergedByPprof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return got
+}
+
+func TestMergedByPprof(t *testing.T) {
+	p := example()
+	got := merge(t, parse(t, p), parse(t, p))
 	if s := got.Samples[0]; s.Count != 8 || s.Ns != 6_001_000 || s.Max != 2_000_000 || s.Histogram[8] != 4 {
 		t.Errorf("%+v", s)
 	}
@@ -202,28 +209,13 @@ func TestMergedOfDifferentRates(t *testing.T) {
 		p.Rate = rate
 		parts = append(parts, parse(t, p))
 	}
-	merge := func(parts ...*pprof.Profile) *Profile {
-		merged, err := pprof.Merge(parts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if err := merged.WriteUncompressed(&b); err != nil {
-			t.Fatal(err)
-		}
-		got, err := FromPprof(b.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
 	check := func(got *Profile, times int64, rates ...int64) {
 		t.Helper()
 		if s := got.Samples[0]; s.Count != 4*times || s.Ns != 3_000_500*times || got.Rate != 1 || !equalInts(got.Rates, rates) {
 			t.Errorf("%+v at rate %d of %v", s, got.Rate, got.Rates)
 		}
 	}
-	got := merge(parts[:3]...)
+	got := merge(t, parts[:3]...)
 	check(got, 12, 1, 10)
 	again, err := FromJSON(got.JSON())
 	if err != nil {
@@ -235,7 +227,7 @@ func TestMergedOfDifferentRates(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(again, 12, 1, 10)
-	got = merge(parse(t, again), parts[3])
+	got = merge(t, parse(t, again), parts[3])
 	check(got, 15, 1, 3, 10)
 }
 

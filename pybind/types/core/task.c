@@ -71,25 +71,6 @@ unlink_task(struct ft_task *task)
     }
 }
 
-/* Whoever owes the wake-up is a few instructions from it. */
-void
-ft_task_consume(struct ft_task *task)
-{
-    for (;;) {
-        pthread_mutex_lock(&bells);
-        enum ft_ring ring = task->ring;
-        if (ring == FT_RUNG) {
-            unlink_task(task);
-        }
-        task->ring = FT_SILENT;
-        pthread_mutex_unlock(&bells);
-        if (ring != FT_SILENT) {
-            return;
-        }
-        sched_yield();
-    }
-}
-
 void
 ft_task_hear(struct ft_task *task)
 {
@@ -112,6 +93,15 @@ ft_task_heard(struct ft_task *task)
     task->ring = FT_SILENT;
     pthread_mutex_unlock(&bells);
     return heard;
+}
+
+/* Whoever owes the wake-up is a few instructions from it. */
+void
+ft_task_consume(struct ft_task *task)
+{
+    while (!ft_task_heard(task)) {
+        sched_yield();
+    }
 }
 
 size_t

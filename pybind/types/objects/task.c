@@ -463,7 +463,7 @@ static PyMethodDef task_methods[] = {
 
 static PyGetSetDef task_getset[] = {
     FT_GETTER("waits", task_get_waits, "Whether it is in a queue, or has not claimed what it was given."),
-    FT_GETTER("key", task_get_key, "What Bell.heard() calls it."),
+    FT_GETTER("key", task_get_key, "What Bell.rung() calls it."),
     {"claimed", NULL, task_set_claimed, PyDoc_STR("Set it, to keep what was taken."), NULL},
     {0},
 };
