@@ -68,11 +68,18 @@ def start(python: str, options: list[str]) -> Run:
     build = Path(python).absolute().parents[1].name  # .venv/3.13t/bin/python; a venv's link is its identity
     log = LOGS / f"{build}.log"
     command = [os.path.abspath(python), "-m", "pytest", "-x", "-p", "no:cacheprovider", *options]
-    # As `make test` does: the working directory stays off the path, so the wheel is tested.
+    # As `make test` does: the working directory stays off the path, so the wheel is tested. A session of its own as the
+    # busy processes have: all suites in one would share what Linux gives one of them.
     env = {**os.environ, "PYTHONSAFEPATH": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     return Run(build, log, process)
 
