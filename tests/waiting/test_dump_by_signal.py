@@ -60,7 +60,7 @@ def test_a_file_that_is_closed_and_its_number_used_again(tmp_path: Path) -> None
             until(lambda: first.read_text() == NOBODY, "a dump in the first file")
             with open(second, "w") as file:
                 register(signal.SIGUSR2, file)
-            assert (numbers(first), numbers(second)) == (0, 1)
+            until(lambda: (numbers(first), numbers(second)) == (0, 1), "the watcher to have written and let go")
             signal.raise_signal(signal.SIGUSR2)
             assert unregister(signal.SIGUSR2)  # the dump is under way, and is written
             until(lambda: second.read_text() == NOBODY and numbers(second) == 0, "a dump in the second, closed file")
