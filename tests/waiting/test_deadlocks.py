@@ -13,7 +13,6 @@ from ft_utils import _locks
 from ft_utils.contention import on_deadlock
 
 from ..support.crossing import KINDS, Lock, exclusive, reader, the_only, writer
-from ..support.process import run_isolated
 from ..support.threads import LIMIT, exercise, until, waiting
 
 
@@ -255,52 +254,6 @@ def test_timed_waits(kind: str) -> None:
                 pass
 
     assert exercise(timed, untimed) == [False, None]
-
-
-def test_off_and_report() -> None:
-    run_isolated(
-        """
-        from ft_utils.contention import on_deadlock
-        from support.threads import Puppet, waiting
-        import faulthandler
-        on_deadlock("report", 0.02)
-        a, b = IntervalLock(), IntervalLock()
-        one, two = Puppet("one"), Puppet("two")
-        one.run(a.lock), two.run(b.lock)
-        one.start(b.lock), two.start(a.lock)
-        waiting(a), waiting(b)
-        threading.Event().wait(0.5)  # time for several looks: it is reported once
-        on_deadlock("off")
-        c, d = IntervalLock(), IntervalLock()
-        three, four = Puppet("three"), Puppet("four")
-        three.run(c.lock), four.run(d.lock)
-        three.start(d.lock), four.start(c.lock)
-        waiting(c), waiting(d)
-        threading.Event().wait(0.3)
-        print(len(snapshot()))
-        """,
-        expect_out="4",
-        expect_err="ft_utils: deadlock of 2 threads, each waiting for the next:",
-    )
-
-
-def test_it_is_reported_once() -> None:
-    outcome = run_isolated(
-        """
-        from ft_utils.contention import on_deadlock
-        from support.threads import Puppet, waiting
-        on_deadlock("report", 0.01)
-        a, b = IntervalLock(), IntervalLock()
-        one, two = Puppet("one"), Puppet("two")
-        one.run(a.lock), two.run(b.lock)
-        one.start(b.lock), two.start(a.lock)
-        waiting(a), waiting(b)
-        threading.Event().wait(0.5)
-        """,
-        expect_err=None,
-    )
-    assert outcome.err.count("deadlock of 2 threads") == 1, outcome.err
-    assert "one (" in outcome.err and "two (" in outcome.err
 
 
 @pytest.mark.parametrize("bad", [("fly", 0.1), ("raise", -1), ("raise", float("nan")), ("raise", 1e9)])

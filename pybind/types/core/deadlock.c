@@ -22,7 +22,6 @@ _Atomic(int) ft_deadlock_action = FT_DEADLOCK_RAISE;
 static void
 note_line(struct ft_thread *self, int64_t waited)
 {
-    PyObject *raised = PyErr_GetRaisedException();
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     PyCodeObject *code = frame == NULL ? NULL : PyFrame_GetCode(frame);
     const char *file = code == NULL ? NULL : PyUnicode_AsUTF8(code->co_filename);
@@ -41,7 +40,7 @@ note_line(struct ft_thread *self, int64_t waited)
     free(before);
     Py_XDECREF(code);
     Py_XDECREF(frame);
-    PyErr_SetRaisedException(raised);
+    PyErr_Clear(); /* a name that UTF-8 cannot write */
 }
 
 /* ---- edges: all in an inspection ---- */
@@ -371,43 +370,91 @@ call(const char *function, PyObject *members)
     return result;
 }
 
-/* The thread stays queued meanwhile. */
-static void
-report(struct ft_thread *self, PyObject *members)
+/* ---- the report ---- */
+
+static PyObject *
+report(PyObject *Py_UNUSED(module), PyObject *members)
 {
-    if (ft_seat_push(self) < 0) {
-        PyErr_WriteUnraisable(NULL);
-        return;
-    }
-    PyObject *result = call("report", members);
-    if (result == NULL) {
-        PyErr_WriteUnraisable(NULL);
-    }
-    Py_XDECREF(result);
-    ft_seat_pop(self);
+    return call("report", members);
 }
 
-PyObject *
-ft_deadlock_look(struct ft_waiting *wait)
+static PyMethodDef report_method = {"report", report, METH_O, NULL};
+
+/* Without the import statement, which a program may have replaced. */
+static PyObject *
+start_thread(PyObject *function, PyObject *argument)
+{
+    PyObject *name = PyUnicode_FromString("_thread");
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    PyObject *started =
+        module == NULL ? NULL : PyObject_CallMethod(module, "start_new_thread", "O(O)", function, argument);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return started;
+}
+
+/* The report is written by a thread of its own. This one is queued, and perhaps in a wait that no
+ * exception may end and no signal handler interrupt: whatever Python code did here to the lock, or
+ * to another, it would do in the middle of that. The seat is fresh for audit hooks, which hear of
+ * threads that start. False: there could be no thread just now. */
+static bool
+begin_report(struct ft_thread *self, PyObject *members)
+{
+    if (ft_seat_push(self) < 0) {
+        return false;
+    }
+    PyObject *function = PyCFunction_New(&report_method, NULL);
+    PyObject *started = function == NULL ? NULL : start_thread(function, members);
+    Py_XDECREF(function);
+    Py_XDECREF(started);
+    ft_seat_pop(self);
+    return started != NULL;
+}
+
+/* ---- the look ---- */
+
+/* Nobody could be told: the next look finds the circle again. Which threads are in it is not known
+ * any more; at worst another circle is reported twice. */
+static void
+forget_verdict(struct ft_thread *self)
+{
+    ft_registry_lock();
+    self->seat->doomed = false;
+    for (struct ft_thread *t = ft_registry_first(); t != NULL; t = t->next) {
+        t->seat->reported = false;
+    }
+    ft_registry_unlock();
+}
+
+static PyObject *
+look_and_tell(struct ft_waiting *wait)
 {
     struct circle circle = {0, NULL};
-    if (atomic_load(&ft_deadlock_action) == FT_DEADLOCK_OFF) {
-        return NULL;
-    }
     note_line(wait->self, wait->stuck_after);
     enum found found = look(wait->self, &circle);
     PyObject *members = found == NONE ? NULL : members_of(&circle);
     free_circle(&circle);
-    if (found != NONE && members == NULL) {
-        PyErr_WriteUnraisable(NULL); /* no memory: the thread waits on, and looks again */
-        ft_registry_lock();
-        wait->self->seat->doomed = false;
-        ft_registry_unlock();
+    if (found != NONE && (members == NULL || (found == TO_REPORT && !begin_report(wait->self, members)))) {
+        PyErr_Clear();
+        forget_verdict(wait->self);
+        found = NONE;
     }
-    else if (found == TO_REPORT) {
-        report(wait->self, members);
+    if (found != TO_RAISE) {
         Py_CLEAR(members);
     }
+    return members;
+}
+
+/* A wait for a lock that has to be had back goes on with an exception on its way. */
+PyObject *
+ft_deadlock_look(struct ft_waiting *wait)
+{
+    if (atomic_load(&ft_deadlock_action) == FT_DEADLOCK_OFF) {
+        return NULL;
+    }
+    PyObject *raised = PyErr_GetRaisedException();
+    PyObject *members = look_and_tell(wait);
+    PyErr_SetRaisedException(raised);
     return members;
 }
 

@@ -34,10 +34,11 @@ ft_deadlock_delay(void)
                : atomic_load_explicit(&ft_deadlock_after, memory_order_relaxed);
 }
 
-/* For a thread that has waited for long: looks for a circle through it, and reports it where
- * nobody can be told by an exception, or nobody shall. A new reference when the calling thread
- * is the one that has to end its wait by ft_deadlock_raise with it: no other thread of the
- * circle will be told so. Else NULL, without an exception. */
+/* For a thread that has waited for long: looks for a circle through it, and has it reported, by
+ * another thread, where nobody can be told by an exception, or nobody shall. A new reference when
+ * the calling thread is the one that has to end its wait by ft_deadlock_raise with it: no other
+ * thread of the circle will be told so. Else NULL. It runs no Python code in the calling thread,
+ * which is queued, and leaves the exception that is set there as it was. */
 PyObject *ft_deadlock_look(struct ft_waiting *wait);
 
 /* Raises DeadlockError. The thread waits no more: Python code runs. */
