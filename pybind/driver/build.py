@@ -179,17 +179,20 @@ def link(work: Path, env: dict[str, str]) -> Path:
 
 
 def quiet_runtime(work: Path, env: dict[str, str]) -> dict[Path, Path]:
-    """Let Go see a table of signals of its own runtime in which it has no part."""
-    table = Path(capture(["go", "env", "GOROOT"], env).stdout.strip()) / runtime_signals.TABLE
-    ours = work / f"{table.stem}.quiet"  # no name of a Go file: the folder is below the module's
-    try:
-        ours.write_text(runtime_signals.quiet(table.read_text()))
-    except (OSError, runtime_signals.UnknownTable) as error:
-        raise BuildError(
-            f"ft_utils builds Go's runtime with a table of signals of its own and does not know the one in {table}: "
-            f"{error}; build with the Go release that go.mod names."
-        ) from None
-    return {table: ours}
+    """Let Go see files of its own runtime in which it has no part in the host's signals."""
+    goroot = Path(capture(["go", "env", "GOROOT"], env).stdout.strip())
+    overlay = {}
+    for file, changed in runtime_signals.CHANGED.items():
+        theirs, ours = goroot / file, work / f"{file.stem}.quiet"  # no name of a Go file: it is below the module's
+        try:
+            ours.write_text(changed(theirs.read_text()))
+        except (OSError, runtime_signals.UnknownRuntime) as error:
+            raise BuildError(
+                f"ft_utils builds Go's runtime with some lines of its own and does not know {theirs}: {error}; build "
+                f"with the Go release that go.mod names."
+            ) from None
+        overlay[theirs] = ours
+    return overlay
 
 
 def capture(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:

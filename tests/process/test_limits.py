@@ -1,5 +1,7 @@
 """What Go costs a process, and what happens where the process cannot afford it."""
 
+import textwrap
+
 import pytest
 
 from ..support.process import run_isolated
@@ -83,6 +85,55 @@ def test_little_address_space(left: int) -> None:
         """,
         expect_out="done",
         expect_err=WARNING,
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, left, stack", [("RLIMIT_DATA", 50, 8), ("RLIMIT_DATA", 75, 8), ("RLIMIT_AS", 2300, 128)]
+)
+def test_little_memory_for_stacks(kind: str, left: int, stack: int) -> None:
+    """MiB that the process may still have, and those of a stack, of which Go's threads need some at the same time."""
+    of = {"RLIMIT_AS": "VmSize:", "RLIMIT_DATA": "VmData:"}[kind]
+    code = f"""
+    import os, resource
+    import ft_utils.synchronization as ft
+    lock = ft.Lock()
+    lock.acquire()
+    used = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("{of}"))
+    resource.setrlimit(resource.{kind}, (used + ({left} << 20),) * 2)
+    print(lock.acquire(timeout=0.002), len(os.listdir("/proc/self/task")))
+    """
+    run(  # the size of stacks is that of the limit when a program starts
+        f"""
+        import resource
+        from support.process import spawn
+        resource.setrlimit(resource.RLIMIT_STACK, ({stack} << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+        outcome = spawn(["-c", {textwrap.dedent(code)!r}], 60)
+        assert (outcome.code, outcome.out.split()) == (0, ["False", "1"]), outcome
+        assert {WARNING!r} in outcome.err and "ulimit -s" in outcome.err, outcome
+        """
+    )
+
+
+def test_no_file_is_opened() -> None:
+    """A program that closes all descriptors would get their numbers for files of its own."""
+    run(
+        """
+        def files():
+            found = {}
+            for number in os.listdir("/proc/self/fd"):
+                try:
+                    found[number] = os.readlink(f"/proc/self/fd/{number}")
+                except FileNotFoundError:
+                    pass  # that of the listing itself
+            return found
+
+        before = files()
+        contend()
+        contend("here")
+        assert go_runs()
+        assert files() == before
+        """
     )
 
 

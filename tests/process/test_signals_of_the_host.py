@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from ..support.compiled import compiler
 from ..support.process import run_isolated
 
 PRELUDE = """
@@ -111,6 +112,25 @@ def test_handlers_without_the_alternate_stack_get_it() -> None:
         assert after.pop(signal.SIGUSR2)[1] & SA_ONSTACK
         del before[signal.SIGUSR2]
         assert after == before
+        """
+    )
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C compiler, which makes the handler")
+def test_handlers_have_room_on_the_alternate_stack() -> None:
+    """A thread that has been in Go has one, where it had none before."""
+    run(
+        """
+        from support.compiled import helper
+        from support.threads import Puppet
+        thread, library = Puppet(), helper()
+        library.handler_that_uses_much.restype = ctypes.c_void_p
+        libc.signal(signal.SIGUSR2, ctypes.c_void_p(library.handler_that_uses_much()))
+        thread.run(signal.raise_signal, signal.SIGUSR2)
+        thread.run(contend, "here")
+        assert go_runs()
+        for n in range(3):
+            thread.run(signal.raise_signal, signal.SIGUSR2)
         """
     )
 

@@ -33,6 +33,17 @@ static void *call_at_the_end(void *called)
     return NULL;
 }
 
+/* A handler of signals that wants more than the usual alternate stack. */
+static void use_much(int signal)
+{
+    volatile char room[200 * 1024];
+    for (unsigned i = 0; i < sizeof room; i += 1024) {
+        room[i] = (char)signal;
+    }
+}
+
+void *handler_that_uses_much(void) { return (void *)use_much; }
+
 int start_twice(pthread_t *thread, callback called) { return pthread_create(thread, NULL, call_twice, called); }
 int start_ending(pthread_t *thread, callback called) { return pthread_create(thread, NULL, call_at_the_end, called); }
 """

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* MAP_ANONYMOUS, SA_ONSTACK */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, SA_ONSTACK, pthread_getattr_default_np */
 #include "platform/guest.h"
 
 #include <pthread.h>
@@ -10,9 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Go reserves 1.7 GiB without touching it: its page summaries, a heap arena, the stacks of
- * five threads and an arena of malloc for each. It was seen to fail with 1.2 GiB left. */
+/* Go reserves 1.7 GiB without touching it: its page summaries, a heap arena, an arena of malloc
+ * for each of five threads, and their stacks. It was seen to fail with 1.2 GiB left, stacks of
+ * 8 MiB included. */
 #define ROOM ((size_t)2 << 30)
+
+/* Of that it may write to so much, stacks not included; with 36 MiB it was seen to fail. */
+#define WRITABLE ((size_t)64 << 20)
 
 /* Go starts five. Its collector has a sixth (pybind/bridge/guest.go). */
 #define THREADS 8
@@ -77,15 +81,53 @@ threads_possible(int wanted)
     return n;
 }
 
+/* Of the threads that Go starts: they get the default. */
+static size_t
+size_of_stacks(void)
+{
+    pthread_attr_t attributes;
+    size_t stack = 0;
+    if (pthread_getattr_default_np(&attributes) == 0) {
+        pthread_attr_getstacksize(&attributes, &stack);
+        pthread_attr_destroy(&attributes);
+    }
+    return THREADS * stack;
+}
+
+static bool
+may_map(size_t size, int access)
+{
+    void *room = mmap(NULL, size, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return room != MAP_FAILED && munmap(room, size) == 0;
+}
+
+static bool
+has_memory(char *why, size_t size)
+{
+    size_t stacks = size_of_stacks();
+    if (!may_map(ROOM + stacks, PROT_NONE)) {
+        snprintf(why, size,
+                 "the process has less than %zu MiB of address space left, of which %zu are for stacks of threads; "
+                 "raise ulimit -v or lower ulimit -s",
+                 (ROOM + stacks) >> 20, stacks >> 20);
+        return false;
+    }
+    if (!may_map(WRITABLE + stacks, PROT_READ | PROT_WRITE)) {
+        snprintf(why, size,
+                 "the process may have less than %zu MiB of data more, of which %zu are for stacks of threads; "
+                 "raise ulimit -d or lower ulimit -s",
+                 (WRITABLE + stacks) >> 20, stacks >> 20);
+        return false;
+    }
+    return true;
+}
+
 bool
 ft_guest_room(char *why, size_t size)
 {
-    void *room = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED) {
-        snprintf(why, size, "the process has less than %zu MiB of address space left; raise ulimit -v", ROOM >> 20);
+    if (!has_memory(why, size)) {
         return false;
     }
-    munmap(room, ROOM);
     long n = threads_left();
     n = n < THREADS ? n : threads_possible(THREADS);
     if (n < THREADS) {
