@@ -116,7 +116,8 @@ round_of(Barrier *self)
     return __atomic_load_n(&self->barrier.round, __ATOMIC_SEQ_CST);
 }
 
-/* Ends the round for all that wait without Go, and begins the next with that word. */
+/* Ends the round for all that wait without Go, and begins the next with that word. Under the
+ * object's lock, as all that depends on which round it is: parties arrive without. */
 static void
 end_round(Barrier *self, bool failed, uint64_t word)
 {
@@ -134,15 +135,48 @@ end_round(Barrier *self, bool failed, uint64_t word)
     atomic_store(&self->barrier.word, word);
 }
 
+/* The same unless the round has ended. True: it is done. */
+static bool
+end_this_round(Barrier *self, uint64_t round, bool failed, uint64_t word)
+{
+    bool is_on;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    is_on = round_of(self) == round;
+    if (is_on) {
+        end_round(self, failed, word);
+    }
+    Py_END_CRITICAL_SECTION();
+    return is_on;
+}
+
+/* Breaks the round for a party whose time is over, unless all have come or it has ended. */
+static bool
+run_out_of_time(Barrier *self, uint64_t round)
+{
+    bool broken = false;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    uint64_t s = ft_barrier_load(self);
+    if (round_of(self) == round && (s & FT_BARRIER_FULL) == 0) {
+        broken = ft_cas(&self->barrier.word, s, FT_BARRIER_BROKEN);
+    }
+    if (broken) {
+        end_round(self, true, FT_BARRIER_BROKEN);
+    }
+    Py_END_CRITICAL_SECTION();
+    return broken;
+}
+
 /* Takes back the arrival of a party that was interrupted, unless the round has ended. */
 static void
 leave_round(Barrier *self, uint64_t round)
 {
+    Py_BEGIN_CRITICAL_SECTION(self);
     uint64_t s = ft_barrier_load(self);
     while (round_of(self) == round && s >= ONE_ARRIVAL
            && !ft_cas(&self->barrier.word, s, s - ONE_ARRIVAL)) {
         s = ft_barrier_load(self);
     }
+    Py_END_CRITICAL_SECTION();
 }
 
 static enum end
@@ -152,8 +186,7 @@ look_for_round(Barrier *self, struct ft_thread *thread, uint64_t round, int64_t 
         uint64_t s = ft_barrier_load(self);
         bool full = (s & FT_BARRIER_FULL) != 0; /* all have come, only the action is not done yet */
         if (!full && deadline != FT_FOREVER && ft_os_now() >= deadline) {
-            if (ft_cas(&self->barrier.word, s, FT_BARRIER_BROKEN)) {
-                end_round(self, true, FT_BARRIER_BROKEN);
+            if (run_out_of_time(self, round)) {
                 return FAILED;
             }
             continue;
@@ -262,11 +295,7 @@ open(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, uint64_
         ft_wake(waiter->chain);
         return opened;
     }
-    if (round_of(self) != round) {
-        return false;
-    }
-    end_round(self, false, 0);
-    return true;
+    return end_this_round(self, round, false, 0);
 }
 
 void
@@ -277,7 +306,9 @@ ft_barrier_end_round(Barrier *self, struct ft_thread *thread, bool broken)
         ft_release_slow(broken ? go->ft_barrier_break : go->ft_barrier_reset, &self->barrier, thread);
     }
     else {
+        Py_BEGIN_CRITICAL_SECTION(self);
         end_round(self, true, broken ? FT_BARRIER_BROKEN : 0);
+        Py_END_CRITICAL_SECTION();
     }
 }
 
@@ -289,8 +320,8 @@ fail_round(Barrier *self, const struct ft_golib *go, struct ft_thread *thread, u
         go->ft_barrier_fail(&self->barrier, &thread->seat->waiter, round);
         ft_wake(thread->seat->waiter.chain);
     }
-    else if (round_of(self) == round) {
-        end_round(self, true, FT_BARRIER_BROKEN);
+    else {
+        end_this_round(self, round, true, FT_BARRIER_BROKEN);
     }
 }
 
