@@ -68,6 +68,54 @@ def test_scenario(scenario: str, contended: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("contended", [True, False])
+def test_signals_in_a_child_that_a_thread_forked(contended: bool) -> None:
+    """The thread that forked is the main one there, and Python notes signals in the state of another."""
+    run_isolated(
+        f"""
+        from ft_utils.synchronization import Condition, Event, Lock
+        from support.forks import in_child
+        from support.threads import LIMIT, Puppet, contend
+        if {contended}:
+            contend()
+
+        armed = []
+
+        def interrupt(*_):
+            if armed:
+                armed.clear()
+                raise KeyboardInterrupt
+
+        def interrupted(wait):
+            def kick():
+                while armed:  # until it is seen: a child polls, and does not say that it waits
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+            armed.append(1)
+            kicked = Puppet().start(kick)
+            try:
+                wait()
+            except KeyboardInterrupt:
+                return kicked.result(LIMIT)
+            raise AssertionError("the call returned")
+
+        def child():
+            signal.signal(signal.SIGINT, interrupt)
+            for lock in Lock(), IntervalLock(), ReaderWriterLock():
+                holder, rw = Puppet(), isinstance(lock, ReaderWriterLock)
+                holder.run(lock.lock_write if rw else lock.acquire)
+                interrupted(lock.lock_read if rw else lock.acquire)
+            event, condition = Event(), Condition()
+            interrupted(event.wait)
+            with condition:
+                interrupted(condition.wait)
+
+        assert Puppet().run(in_child, child) is None
+        """,
+        options=QUIET,
+    )
+
+
 def test_many_children() -> None:
     run_isolated(
         """

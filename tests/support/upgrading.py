@@ -335,6 +335,32 @@ def without_go() -> None:
         upgrader.run(rw.unlock_write)
         assert late.run(attempt_read, rw)
     usable(rw)
+    changed_by_a_handler()
+
+
+def changed_by_a_handler() -> None:
+    """A handler lets go of the upgradable read lock while its thread waits to upgrade it."""
+    rw, me = ReaderWriterLock(), threading.get_ident()
+    with Puppet("reader") as reader, Puppet("late") as late, Puppet("kicker") as kicker:
+        let_go = Handler(signal.SIGUSR1, action=rw.release_upgradable)
+        reader.run(rw.lock_read)
+        rw.lock_upgradable()
+
+        def kick() -> None:
+            until(lambda: not late.run(attempt_read, rw), "the main thread to wait")
+            send_until_counted(let_go, 0, me)
+
+        kicked = kicker.start(kick)
+        try:
+            rw.upgrade()
+        except RuntimeError as error:
+            assert "has changed what this thread holds" in str(error)
+        else:
+            raise AssertionError("the call returned")
+        kicked.result(LIMIT)
+        assert rw.readers() == 1 and not rw.upgradable_locked() and not rw.writer_locked()
+        reader.run(rw.unlock_read)
+    usable(rw)
 
 
 def attempt_read(rw: ReaderWriterLock) -> bool:

@@ -58,3 +58,33 @@ def test_a_writer_that_looks_for_signals_wakes_no_reader() -> None:
         """,
         expect_out="0",
     )
+
+
+@pytest.mark.parametrize("side", ["write", "upgrade"])
+def test_signals_that_never_cease_do_not_keep_a_writer_out(side: str) -> None:
+    """It steps out of the queue for each run of handlers, and readers go in. So there are pauses that double, of 1 ms
+    at first. In what it waits here there is room for so many runs, however many signals come."""
+    run_isolated(
+        f"""
+        from support.threads import LIMIT, Puppet, waiting
+        rw, runs, reader, me = ReaderWriterLock(), [], Puppet(), threading.get_ident()
+        signal.signal(signal.SIGUSR1, lambda *_: runs.append(1))
+        {"rw.lock_upgradable()" if side == "upgrade" else ""}
+        reader.run(rw.lock_read)
+        def help():
+            waiting(rw)
+            for n in range(400):
+                signal.pthread_kill(me, signal.SIGUSR1)
+                time.sleep(0.001)  # the period of the signals
+            reader.run(rw.unlock_read)
+        helper = Puppet().start(help)
+        before = time.monotonic()
+        {"rw.upgrade()" if side == "upgrade" else "rw.lock_write()"}
+        milliseconds = (time.monotonic() - before) * 1000
+        counted = len(runs)
+        rw.unlock_write()
+        helper.result(LIMIT)
+        print(2 <= counted <= 2 + milliseconds.__trunc__().bit_length(), counted if counted < 2 else "")
+        """,
+        expect_out="True",
+    )

@@ -41,7 +41,7 @@ ft_fallback_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *se
         if (deadline != FT_FOREVER) {
             left = deadline - ft_os_now();
         }
-        looks = !looks && interruptible && self->is_main && ft_signals_pending();
+        looks = !looks && interruptible && ft_runs_handlers(self) && ft_signals_pending();
         /* A handler may want what only this wait keeps from it. */
         if ((left <= 0 || looks) && ops->fallback_given_up != NULL) {
             ops->fallback_given_up(lock);
@@ -52,6 +52,9 @@ ft_fallback_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thread *se
         if (looks) {
             if (ft_run_handlers_waiting(self) < 0) {
                 return FT_FAILED;
+            }
+            if (ops->owned != NULL && ops->owned(lock, self)) {
+                return (enum ft_outcome)ft_wait_refuse_kept(ops);
             }
             continue; /* what was given up has to be asked for again before the sleep */
         }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 _Thread_local struct ft_thread *ft_current;
+_Atomic(unsigned long) ft_main_ident;
+_Atomic(bool) ft_signals_unseen;
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static struct ft_thread *threads;
@@ -118,7 +120,6 @@ ft_self_slow(void)
         PyErr_NoMemory();
         return NULL;
     }
-    self->is_main = ft_os_is_main_thread();
     enlist(self);
     self->first_seat.waiter.naps = FT_SPINS && ft_spinners_most > 0;
     ft_current = self;
@@ -341,8 +342,9 @@ ft_registry_after_fork(void (*forget)(struct ft_thread *gone), void (*recount)(s
             buried = t;
         }
     }
-    if (self != NULL) {
-        self->is_main = true;
+    unsigned long main = PyThread_get_thread_ident();
+    if (atomic_exchange(&ft_main_ident, main) != main) {
+        atomic_store(&ft_signals_unseen, true);
     }
 }
 

@@ -89,7 +89,6 @@ struct ft_thread {
     struct ft_pace pace;
     struct ft_spin_budget spin;
     bool ended;                      /* the thread is gone, with read locks in hand */
-    bool is_main;                    /* runs Python's signal handlers */
     struct ft_task *task;            /* of a task of an event loop, which shares its thread; else NULL: core/task.h */
     struct ft_seat *seat;            /* the topmost */
     struct ft_seat first_seat;
@@ -123,6 +122,18 @@ ft_self(void)
  * holds stays held. NULL with MemoryError set when there is no memory. Of a task nobody waits. */
 struct ft_thread *ft_task_record(struct ft_task *task);
 void ft_task_record_end(struct ft_thread *record);
+
+/* threading.main_thread().ident, as it was when the module was made last, or in a forked child
+ * that of the thread that forked. */
+extern _Atomic(unsigned long) ft_main_ident;
+
+/* Whether this thread runs Python's signal handlers. It need not be the process's first: a program
+ * may embed Python in another. */
+static inline bool
+ft_runs_handlers(const struct ft_thread *self)
+{
+    return self->ident == atomic_load_explicit(&ft_main_ident, memory_order_relaxed);
+}
 
 /* Makes the topmost seat ready for use. -1 with MemoryError set when there is no memory, or with
  * RuntimeError for a task: it would put its event loop to sleep. */

@@ -135,8 +135,8 @@ look_queued(struct ft_waiting *wait)
     return end(wait, RAISED);
 }
 
-static FT_SLOW int
-refuse_kept(const struct ft_wait_ops *ops)
+FT_SLOW int
+ft_wait_refuse_kept(const struct ft_wait_ops *ops)
 {
     PyErr_SetString(PyExc_RuntimeError,
                     ops->kept != NULL ? ops->kept
@@ -167,7 +167,7 @@ look_aside(struct ft_waiting *wait)
         return end(wait, RAISED);
     }
     if (wait->ops->owned(wait->lock, wait->self)) {
-        refuse_kept(wait->ops);
+        ft_wait_refuse_kept(wait->ops);
         return end(wait, RAISED);
     }
     ft_announce_again(wait, &pause);
@@ -408,7 +408,7 @@ ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self
     ft_record_begin(&record, ops, lock, self, FT_RECORD_OUTSIDE);
     if (ops->owned != NULL && ops->owned(lock, self)) {
         ft_record_cancel(&record, self);
-        return refuse_kept(ops);
+        return ft_wait_refuse_kept(ops);
     }
     if (FT_UNLIKELY(ft_tasks_exist()) && deadline == FT_FOREVER && ops->blocked_by != NULL
         && blocks_its_loop(ops, lock, self)) {

@@ -33,6 +33,9 @@ struct ft_wait_ops {
      * to happen does, or it would miss what happens meanwhile. One that waits for a lock does
      * not: it would be handed the lock and hold up the others, or the handler. */
     bool stays;
+    /* Does leaving the queue to run handlers let others in that may stay for long, as readers do?
+     * Then there are pauses between one run and the next. */
+    bool loses_turn;
     /* In a forked child: takes back what a thread of the parent was given while it slept,
      * if it was: the state of its waiter is Notified or Granted. It has not run since, so
      * nothing is half done. NULL: nothing is given. */
@@ -87,6 +90,10 @@ enum ft_outcome ft_wait(const struct ft_wait_ops *ops, void *lock, struct ft_thr
 /* The same for a number of permits; the outcome that Go noted is in the waiter. */
 enum ft_outcome ft_wait_number(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self,
                                int64_t deadline, uint64_t number);
+
+/* Refuses to go on with a wait in whose middle a signal handler has taken the lock, or changed what
+ * the thread holds of it. Returns Failed, with RuntimeError set. */
+int ft_wait_refuse_kept(const struct ft_wait_ops *ops);
 
 /* As ft_wait, but signals wait too: it ends with the lock taken. */
 void ft_wait_uninterruptibly(const struct ft_wait_ops *ops, void *lock, struct ft_thread *self);

@@ -18,6 +18,13 @@
 #define FIRST_LOOK ((int64_t)10 * 1000 * 1000)
 #define LAST_LOOK ((int64_t)1000 * 1000 * 1000)
 
+/* Where running handlers costs a turn (`loses_turn`) they run as often as signals come at first,
+ * and then with pauses that double. So signals that never cease cost a wait no more than a few
+ * times as long as the others stay that each run lets in, as far as that is below the longest
+ * pause; and no handler is late by more than the wait has taken, nor than the longest pause. */
+#define FIRST_PAUSE ((int64_t)1000 * 1000)
+#define LAST_PAUSE LAST_LOOK
+
 void
 ft_wake(struct ft_waiter *chain)
 {
@@ -142,6 +149,7 @@ enum slept {
     WOKEN,
     TIME_OVER,
     LOOK,
+    PAUSED,
     STUCK,
 };
 
@@ -150,6 +158,8 @@ struct alarms {
     int64_t look;  /* when to look for signals, in nanoseconds of sleep; 0: never */
     int64_t stuck; /* as in struct ft_waiting, in nanoseconds of sleep; 0: never */
     int64_t slept; /* without being woken */
+    int64_t pause; /* the last between two runs of handlers; 0: none yet */
+    int64_t paused_until;
 };
 
 /* How long to sleep, and what the end of that time will mean. */
@@ -165,6 +175,13 @@ patience(int64_t until, const struct alarms *alarms, enum slept *meaning)
     if (alarms->look != 0 && ns > alarms->look) {
         ns = alarms->look;
         *meaning = LOOK;
+    }
+    if (FT_UNLIKELY(alarms->pause != 0)) {
+        int64_t left = alarms->paused_until - ft_os_now();
+        if (left > 0 && ns > left) {
+            ns = left;
+            *meaning = PAUSED;
+        }
     }
     if (alarms->stuck != 0 && ns > alarms->stuck - alarms->slept) {
         ns = alarms->stuck > alarms->slept ? alarms->stuck - alarms->slept : 0;
@@ -267,6 +284,7 @@ sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, 
     case WOKEN:
         return wait->hooks->woken(wait);
     case LOOK:
+    case PAUSED:
         return step;
     case STUCK:
         return look_whether_stuck(wait, step);
@@ -276,15 +294,32 @@ sleep_once(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step, 
     return naps && until < wait->deadline ? wait->hooks->napped(wait) : wait->hooks->time_over(wait);
 }
 
+static bool
+handlers_may_run(const struct alarms *alarms)
+{
+    return ft_signals_pending() && (alarms->pause == 0 || ft_os_now() >= alarms->paused_until);
+}
+
+static enum ft_step
+run_handlers(struct ft_waiting *wait, struct alarms *alarms)
+{
+    enum ft_step step = wait->hooks->look(wait);
+    if (step != FT_END && wait->ops->loses_turn) {
+        alarms->pause = alarms->pause == 0 ? FIRST_PAUSE : earlier(alarms->pause * 2, LAST_PAUSE);
+        alarms->paused_until = ft_os_now() + alarms->pause;
+    }
+    return step;
+}
+
 void
 ft_wait_loop(struct ft_waiting *wait, struct ft_waiter *chain, enum ft_step step)
 {
-    bool looks = wait->interruptible && wait->self->is_main, looked = false;
-    struct alarms alarms = {looks ? FIRST_LOOK : 0, wait->stuck_after, 0};
+    bool looks = wait->interruptible && ft_runs_handlers(wait->self), looked = false;
+    struct alarms alarms = {.look = looks ? FIRST_LOOK : 0, .stuck = wait->stuck_after};
     while (step != FT_END) {
         /* Once between two sleeps. Those of the chain must not wait for handlers. */
-        if (looks && !looked && chain == NULL && ft_signals_pending()) {
-            step = wait->hooks->look(wait);
+        if (looks && !looked && chain == NULL && handlers_may_run(&alarms)) {
+            step = run_handlers(wait, &alarms);
             looked = true;
         }
         else {

@@ -103,6 +103,7 @@ static const struct ft_wait_ops write_ops = {
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .claims = true,
+    .loses_turn = true,
     .blocked_by = ft_rw_holds,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,
@@ -423,15 +424,15 @@ ft_rw_reread(struct ft_rw *lock)
     if (slot.line != NULL) { /* it was released once, of several times */
         return read_again(slot);
     }
-    slot = ft_read_room(self);
+    slot = ft_read_room(self); /* before it waits, when it can still be refused */
     if (slot.line == NULL) {
         return -1;
     }
-    if (!ft_read_try(lock, slot)) {
-        ft_wait_uninterruptibly(&read_ops, &lock->lock, self);
-        ft_read_counted(&lock->lock, slot);
+    if (ft_read_try(lock, slot)) {
+        return 1;
     }
-    return 1;
+    ft_wait_uninterruptibly(&read_ops, &lock->lock, self);
+    return settle_read(&lock->lock, self);
 }
 
 /* ---- both sides ---- */

@@ -317,6 +317,7 @@ const struct ft_wait_ops ft_rw_upgrade_ops = {
     .flags = FT_RW_QUEUE_FLAGS,
     .spins = true,
     .handed = true,
+    .loses_turn = true,
     .blocked_by = upgrade_blocked_by,
     .holds = ft_rw_holds,
     .taken = ft_rw_taken,

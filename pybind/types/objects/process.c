@@ -158,6 +158,38 @@ init_process(void)
                   && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
 }
 
+/* A new reference. Python tells it without the cost of importing threading. */
+static PyObject *
+main_ident(void)
+{
+    PyObject *module = PyImport_ImportModule("_thread");
+    PyObject *ident = module == NULL ? NULL : PyObject_CallMethod(module, "_get_main_thread_ident", NULL);
+    Py_XDECREF(module);
+    if (ident != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return ident;
+    }
+    PyErr_Clear();
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *thread = threading == NULL ? NULL : PyObject_CallMethod(threading, "main_thread", NULL);
+    ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");
+    Py_XDECREF(thread);
+    Py_XDECREF(threading);
+    return ident;
+}
+
+static int
+note_main_thread(void)
+{
+    PyObject *ident = main_ident();
+    unsigned long n = ident == NULL ? 0 : PyLong_AsUnsignedLong(ident);
+    Py_XDECREF(ident);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    atomic_store(&ft_main_ident, n);
+    return 0;
+}
+
 int
 ft_process_init(void)
 {
@@ -169,5 +201,5 @@ ft_process_init(void)
                         "thread-specific keys left");
         return -1;
     }
-    return 0;
+    return note_main_thread();
 }

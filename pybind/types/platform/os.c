@@ -12,12 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool
-ft_os_is_main_thread(void)
-{
-    return syscall(SYS_gettid) == getpid();
-}
-
 int
 ft_os_thread_id(void)
 {

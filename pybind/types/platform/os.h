@@ -5,11 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether the calling thread is the process's first, the one that Python's signal
- * handlers run in. (A program that embeds Python in another thread has none that waits
- * interruptibly, as with the standard library.) */
-bool ft_os_is_main_thread(void);
-
 /* The kernel's number of the calling thread. */
 int ft_os_thread_id(void);
 

@@ -23,11 +23,16 @@
  * bit is not known, the thread always looks. (frames.c compares it with CPython's own header.) */
 #define FT_SIGNALS_BIT 2u
 
+/* Python sets the bit in the state of its first main thread, and does so still in a child that
+ * another thread has forked and is the main one of. There this is set, for good. */
+extern _Atomic(bool) ft_signals_unseen;
+
 static inline bool
 ft_signals_pending(void)
 {
 #if FT_KNOWN_VERSION
-    return (__atomic_load_n(&PyThreadState_Get()->eval_breaker, __ATOMIC_RELAXED) & FT_SIGNALS_BIT) != 0;
+    return atomic_load_explicit(&ft_signals_unseen, memory_order_relaxed)
+           || (__atomic_load_n(&PyThreadState_Get()->eval_breaker, __ATOMIC_RELAXED) & FT_SIGNALS_BIT) != 0;
 #else
     return true;
 #endif
