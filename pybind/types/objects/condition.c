@@ -293,6 +293,18 @@ condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
+PyObject *
+ft_condition_over(const struct ft_module_state *state, PyObject *lock, void *event)
+{
+    PyObject *op = state->condition->tp_alloc(state->condition, 0);
+    if (op != NULL) {
+        atomic_store(&SELF(op)->lock, Py_NewRef(lock));
+        atomic_store(&SELF(op)->kind, LOCK);
+        atomic_store(&SELF(op)->event, event);
+    }
+    return op;
+}
+
 static int
 condition_traverse(PyObject *op, visitproc visit, void *arg)
 {

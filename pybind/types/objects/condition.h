@@ -33,6 +33,11 @@ typedef struct {
     void *_Atomic event;
 } Condition;
 
+/* The _cond of an Event: a Condition of exactly our class over a Lock of exactly our class. It
+ * is made without the class's __new__ and __init__, which programs may replace: the event uses
+ * its fields. event is its word. NULL with an exception set. */
+PyObject *ft_condition_over(const struct ft_module_state *state, PyObject *lock, void *event);
+
 /* How many threads wait. */
 long long ft_condition_waiting(PyObject *op);
 

@@ -177,12 +177,11 @@ event_get_cond(PyObject *op, void *Py_UNUSED(closure))
     }
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
     PyObject *lock = state == NULL ? NULL : PyObject_CallNoArgs((PyObject *)state->lock);
-    PyObject *made = lock == NULL ? NULL : PyObject_CallOneArg((PyObject *)state->condition, lock);
+    PyObject *made = lock == NULL ? NULL : ft_condition_over(state, lock, &SELF(op)->event);
     Py_XDECREF(lock);
     if (made == NULL) {
         return NULL;
     }
-    atomic_store(&((Condition *)made)->event, &SELF(op)->event);
     if (atomic_compare_exchange_strong(&SELF(op)->guard, &guard, made)) {
         return Py_NewRef(made);
     }
