@@ -93,7 +93,8 @@ int ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved 
                         struct ft_waiter **chain);
 
 /* Takes the lock again; signals wait until it is had, since the caller's block counts on
- * it. An exception that is on its way stays. */
+ * it. An exception that is on its way stays, or is the context of the one that a foreign lock
+ * raises. */
 int ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *saved);
 
 #endif

@@ -1,4 +1,5 @@
 /* The lock of a Condition, whatever it is. */
+#include "objects/chain.h"
 #include "objects/condition.h"
 #include "objects/exclusives.h"
 #include "platform/os.h"
@@ -155,7 +156,7 @@ foreign_retake(struct saved *saved)
     Py_CLEAR(saved->restore);
     Py_CLEAR(saved->state);
     if (result == NULL) {
-        Py_XDECREF(raised);
+        ft_chain(raised);
         return -1;
     }
     Py_DECREF(result);

@@ -5,6 +5,7 @@
  * it, and from then on the event works as threading's does: set() and clear() hold its lock,
  * wait() waits for it. set() ends the waits that began before all the same. */
 #include "objects/args.h"
+#include "objects/chain.h"
 #include "objects/condition.h"
 #include "objects/exclusives.h"
 #include "objects/naming.h"
@@ -121,14 +122,14 @@ lock_of(PyObject *guard)
     return ((Condition *)guard)->lock;
 }
 
-/* Releases the guard's lock; an exception that is on its way stays. Takes and returns the
- * reference to result. */
+/* Releases the guard's lock; an exception that is on its way stays, or is the context of the one
+ * that the release raises. Takes and returns the reference to result. */
 static PyObject *
 leave(PyObject *guard, PyObject *result)
 {
     PyObject *raised = PyErr_GetRaisedException();
     if (ft_lock_give(lock_of(guard)) < 0) {
-        Py_XDECREF(raised);
+        ft_chain(raised);
         Py_CLEAR(result);
     }
     else {
