@@ -32,6 +32,16 @@ func (c *Condition) Enlist(w *parking.Waiter) {
 	q.Push(w, parking.Exclusive)
 }
 
+// EnlistAside queues w as set aside: a notification ends its wait and never moves it, since its
+// thread takes the lock back in a way of its own.
+func (c *Condition) EnlistAside(w *parking.Waiter) {
+	q := lot.Enter(keyOf(&c.word))
+	defer q.Leave()
+	c.word.cas(0, ConditionParked)
+	q.Push(w, parking.Exclusive)
+	w.SetAside()
+}
+
 // Withdraw takes w, which gave up, out of the queue. It answers whether w was notified
 // before, by a grant or by being moved into the queue of its lock: then nothing changes.
 func (c *Condition) Withdraw(w *parking.Waiter, why Reason) (notified bool) {

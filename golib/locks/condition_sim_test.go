@@ -26,10 +26,15 @@ type conditionSim struct {
 	*intervalSim
 	c       *Condition
 	foreign bool
+	aside   bool // the lock is ours, but nobody is moved into its queue
 }
 
 func newConditionSim(actors int, interval int64, foreign bool) *conditionSim {
-	return &conditionSim{newIntervalSim(actors, interval), new(Condition), foreign}
+	return &conditionSim{newIntervalSim(actors, interval), new(Condition), foreign, false}
+}
+
+func newAsideSim(actors int, interval int64) *conditionSim {
+	return &conditionSim{newIntervalSim(actors, interval), new(Condition), false, true}
 }
 
 // enlisted says whether an actor waits for a notification, or has one and does not know.
@@ -61,7 +66,11 @@ func (s *conditionSim) do(st step) {
 	switch {
 	case st.act == actWait:
 		s.mustOwn(a.w)
-		s.c.Enlist(a.w)
+		if s.aside {
+			s.c.EnlistAside(a.w)
+		} else {
+			s.c.Enlist(a.w)
+		}
 		a.phase, a.kind = asleep, parking.Exclusive
 		s.deliver(s.l.yield(a.w.ID))
 	case st.act == actNotify:
@@ -156,6 +165,7 @@ func (s *conditionSim) name() string {
 type conditionModel struct {
 	*model
 	foreign  bool
+	aside    bool
 	enlisted []int // in order of arrival
 	told     []bool
 }
@@ -197,7 +207,7 @@ func (m *conditionModel) tell(n int) {
 	for ; n > 0 && len(m.enlisted) > 0; n-- {
 		a := m.enlisted[0]
 		m.enlisted = m.enlisted[1:]
-		if m.foreign {
+		if m.foreign || m.aside {
 			m.told[a], m.tokens[a] = true, 1
 		} else {
 			m.park(a, parking.Exclusive)

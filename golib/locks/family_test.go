@@ -16,6 +16,7 @@ func TestFamilyModel(t *testing.T) {
 	event := &eventModel{model: newModel(actors, 1)}
 	condition := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors)}
 	foreign := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors), foreign: true}
+	aside := &conditionModel{model: newModel(actors, interval), told: make([]bool, actors), aside: true}
 	barrier := newBarrierModel(actors, 4)
 	for _, c := range []struct {
 		name string
@@ -29,6 +30,7 @@ func TestFamilyModel(t *testing.T) {
 		{"event", newEventSim(actors), event.do, func() view { return event.look(event.word) }},
 		{"condition", newConditionSim(actors, interval, false), condition.do, condition.look},
 		{"condition, foreign lock", newConditionSim(actors, interval, true), foreign.do, foreign.look},
+		{"condition, set aside", newAsideSim(actors, interval), aside.do, aside.look},
 		{"barrier", newBarrierSim(actors, 4), barrier.do, func() view { return barrier.look(barrier.word) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

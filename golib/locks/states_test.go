@@ -79,6 +79,7 @@ func TestStates(t *testing.T) {
 		{"resizable", func() sim { return newResizableSim(3) }, resizableTable},
 		{"event", func() sim { return newEventSim(4) }, eventTable},
 		{"condition", func() sim { return newConditionSim(4, 100, false) }, conditionTable},
+		{"condition, set aside", func() sim { return newAsideSim(3, 100) }, conditionTable},
 		{"condition, foreign lock", func() sim { return newConditionSim(3, 100, true) }, conditionTable},
 		{"barrier", func() sim { return newBarrierSim(4, 3) }, barrierTable},
 		{"barrier of one", func() sim { return newBarrierSim(3, 1) }, lonelyTable},

@@ -83,7 +83,7 @@ type Waiter struct {
 	// the lock that this thread has released: see Lot.Charge. 0: nothing to tell.
 	Charge int64
 
-	aside      bool   // runs a signal handler: see Condition.Aside
+	aside      bool   // must not be moved: see Condition.Aside and EnlistAside
 	napping    bool   // sleeps by the clock, notified: see Queue.Nap
 	napped     uint32 // how often it has since it was notified
 	headSince  int64  // when it became the longest exclusive waiter; 0: not yet
@@ -119,8 +119,8 @@ func (w *Waiter) InQueue() bool { return w.queued }
 // Next is the waiter behind w in its queue, or nil. It is asked under the bucket's lock.
 func (w *Waiter) Next() *Waiter { return w.next }
 
-// SetAside marks a queued waiter, under its bucket's lock, as one that runs a signal
-// handler, and Aside tells it. A new push ends that.
+// SetAside marks a queued waiter, under its bucket's lock, as one that must not be moved to
+// another queue, and Aside tells it. A new push ends that.
 func (w *Waiter) SetAside() { w.aside = true }
 
 // Aside says whether SetAside was called since the last push.

@@ -3,4 +3,4 @@
 package main
 
 // abi is the fingerprint of pybind/include/ft_shared.h.
-const abi = 236905962
+const abi = 643282134

@@ -95,6 +95,11 @@ func ft_condition_enlist(lock, self unsafe.Pointer) {
 	condition(lock).Enlist(waiter(self))
 }
 
+//export ft_condition_enlist_aside
+func ft_condition_enlist_aside(lock, self unsafe.Pointer) {
+	condition(lock).EnlistAside(waiter(self))
+}
+
 //export ft_condition_withdraw
 func ft_condition_withdraw(lock, self unsafe.Pointer, why int32) int32 {
 	return answer(self, truth(condition(lock).Withdraw(waiter(self), locks.Reason(why))), nil)

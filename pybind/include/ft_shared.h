@@ -190,6 +190,7 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_event_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_event_set, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_condition_enlist, void, (void *lock, struct ft_waiter *self)) \
+	X(ft_condition_enlist_aside, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_condition_withdraw, int32_t, (void *lock, struct ft_waiter *self, int32_t why)) \
 	X(ft_condition_aside, int32_t, (void *lock, struct ft_waiter *self)) \
 	X(ft_condition_notify, void, (void *lock, struct ft_waiter *self, uint64_t n)) \
@@ -201,6 +202,6 @@ _Static_assert(sizeof(struct ft_barrier) == 24, "layout differs from Go's");
 	X(ft_barrier_break, void, (void *lock, struct ft_waiter *self)) \
 	X(ft_barrier_reset, void, (void *lock, struct ft_waiter *self))
 
-#define FT_ABI 236905962
+#define FT_ABI 643282134
 
 #endif

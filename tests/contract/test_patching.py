@@ -296,6 +296,44 @@ def test_classes_can_be_patched(module: ModuleType) -> None:
     run_isolated(PATCHED_CLASS.format(module=module.__name__), expect_out="ok")
 
 
+# How the class Condition makes its objects, replaced.
+MAKERS = {
+    "an init that does nothing": "Condition.__init__ = lambda self, *args, **kwargs: None",
+    "an init that gives another lock": "Condition.__init__ = lambda self, *args: original(self, threading.RLock())",
+    "a new that makes something else": "Condition.__new__ = lambda cls, *args, **kwargs: object()",
+    "a new that fails": "Condition.__new__ = lambda cls, *args, **kwargs: 1 / 0",
+}
+
+EVENT_OVER_CONDITION = """
+import threading
+from ft_utils.synchronization import Condition, Event, Lock
+from support.threads import LIMIT, Puppet, until
+original = Condition.__init__
+{maker}
+event = Event()
+condition = event._cond
+assert type(condition) is Condition and type(condition._lock) is Lock and event._cond is condition
+event.set()
+assert event.is_set() and event.wait()
+event.clear()
+with condition:
+    assert condition._is_owned() and not condition.wait(0)
+assert not event.wait(0.001)
+with Puppet() as puppet:
+    waiting = puppet.start(event.wait, LIMIT)
+    until(lambda: condition._waiters)
+    event.set()
+    assert waiting.result(LIMIT)
+print("ok")
+"""
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_condition_of_an_event_is_made_by_no_replaced_method(maker: str) -> None:
+    """The event uses what is in it, so it has to be one of ours, over a Lock of ours."""
+    run_isolated(EVENT_OVER_CONDITION.format(maker=MAKERS[maker]), expect_out="ok")
+
+
 @pytest.mark.parametrize("config", ["isolated", "legacy"])
 def test_patched_class_of_one_interpreter(config: str) -> None:
     """Each interpreter has classes of its own."""

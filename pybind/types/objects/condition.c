@@ -45,7 +45,7 @@ static inline PyObject *
 notify(PyObject *op, uint64_t n)
 {
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0) {
+    if (thread == NULL || ft_condlock_check_told(SELF(op), thread, "notify") < 0) {
         return NULL;
     }
     return notify_owned(op, thread, n);
@@ -71,10 +71,10 @@ condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     if (FT_LIKELY(given == NULL)) {
         return notify(op, 1);
     }
-    if ((thread = ft_self()) == NULL || ft_condlock_check_owned(SELF(op), thread, "notify") < 0
+    if ((thread = ft_self()) == NULL || ft_condlock_check_told(SELF(op), thread, "notify") < 0
         /* threading looks at the number only when a thread waits */
         || (ft_condition_waiting(op) > 0 && ft_countdown(given, &n) < 0)
-        || (ft_runs_code(given) && ft_condlock_check_owned(SELF(op), thread, "notify") < 0)) {
+        || (ft_runs_code(given) && ft_condlock_check_told(SELF(op), thread, "notify") < 0)) {
         return NULL;
     }
     return notify_owned(op, thread, n);
@@ -165,22 +165,22 @@ condition_locked(PyObject *op, PyObject *Py_UNUSED(unused))
     return ft_condlock_call(SELF(op), FT_LOCKED_METHOD, NULL, 0, NULL);
 }
 
-static PyObject *
-condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
+PyObject *
+ft_condition_is_owned(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     struct ft_thread *thread = ft_self();
     return thread == NULL ? NULL : ft_bool(ft_condlock_is_owned(SELF(op), thread));
 }
 
 /* For a Condition that is the lock of another: an RLock below is released entirely. */
-static PyObject *
-condition_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
+PyObject *
+ft_condition_release_save(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     return ft_condlock_save(SELF(op));
 }
 
-static PyObject *
-condition_acquire_restore(PyObject *op, PyObject *state)
+PyObject *
+ft_condition_acquire_restore(PyObject *op, PyObject *state)
 {
     return ft_condlock_restore(SELF(op), state);
 }
@@ -293,6 +293,18 @@ condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
+PyObject *
+ft_condition_over(const struct ft_module_state *state, PyObject *lock, void *event)
+{
+    PyObject *op = state->condition->tp_alloc(state->condition, 0);
+    if (op != NULL) {
+        atomic_store(&SELF(op)->lock, Py_NewRef(lock));
+        atomic_store(&SELF(op)->kind, LOCK);
+        atomic_store(&SELF(op)->event, event);
+    }
+    return op;
+}
+
 static int
 condition_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -311,21 +323,15 @@ condition_clear(PyObject *op)
 }
 
 /* A condition may be the lock of another, however deep: the trashcan keeps the stack low. */
-static void
-condition_dealloc(PyObject *op)
+void
+ft_condition_dealloc(PyObject *op)
 {
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, condition_dealloc)
+    Py_TRASHCAN_BEGIN(op, ft_condition_dealloc)
     ft_patchable_abandon(op, &SELF(op)->dict);
     condition_clear(op);
     ft_lock_free(op);
     Py_TRASHCAN_END
-}
-
-bool
-ft_condition_unpatched(PyObject *op)
-{
-    return ft_unpatched(op, condition_dealloc, &SELF(op)->dict);
 }
 
 /* ---- the type ---- */
@@ -368,10 +374,10 @@ static PyMethodDef methods[] = {
     FT_NOARGS("__enter__", condition_enter, "Enter the lock, and return what that gives."),
     FT_EXIT(condition_exit, "Exit the lock."),
     FT_WITHIN(condition_within),
-    FT_IS_OWNED(condition_is_owned, "the lock"),
-    FT_NOARGS("_release_save", condition_release_save,
+    FT_IS_OWNED(ft_condition_is_owned, "the lock"),
+    FT_NOARGS("_release_save", ft_condition_release_save,
               "Release the lock entirely, for a Condition whose lock this is."),
-    FT_ONE_ARG("_acquire_restore", condition_acquire_restore, "state",
+    FT_ONE_ARG("_acquire_restore", ft_condition_acquire_restore, "state",
                "Take the lock as it was before _release_save."),
     FT_AT_FORK_REINIT(condition_reinit, "Forget the threads that waited and make the lock free"),
     FT_METHODS_END,
@@ -389,7 +395,7 @@ static PyGetSetDef getset[] = {
 static PyMemberDef members[] = FT_PATCHABLE_MEMBERS(Condition);
 
 static PyType_Slot slots[] = {
-    FT_TYPE_SLOTS(condition_doc, PyType_GenericNew, condition_init, condition_dealloc,
+    FT_TYPE_SLOTS(condition_doc, PyType_GenericNew, condition_init, ft_condition_dealloc,
                   condition_repr, methods),
     FT_PATCHABLE_TYPE_SLOTS(condition_traverse, condition_clear, getset, members),
     {0, NULL},

@@ -1,4 +1,5 @@
 /* The lock of a Condition, whatever it is. */
+#include "objects/chain.h"
 #include "objects/condition.h"
 #include "objects/exclusives.h"
 #include "platform/os.h"
@@ -127,6 +128,41 @@ find_restore(Condition *self, PyObject **restore)
     return found > 0 ? 0 : -1;
 }
 
+int
+ft_condlock_prepare(Condition *self, struct saved *saved)
+{
+    PyObject *op = (PyObject *)self;
+    *saved = (struct saved){.kind = self->kind};
+    if (FT_LIKELY(ft_condition_unpatched(op))) {
+        return 0;
+    }
+    int saves = ft_condition_find_replaced(op, FT_RELEASE_SAVE_METHOD, &saved->save);
+    int restores = saves < 0 ? -1 : ft_condition_find_replaced(op, FT_ACQUIRE_RESTORE_METHOD, &saved->restore);
+    if (restores < 0) {
+        ft_condlock_forget(saved);
+        return -1;
+    }
+    if (saves + restores > 0) {
+        saved->kind = FOREIGN;
+    }
+    return 0;
+}
+
+void
+ft_condlock_forget(struct saved *saved)
+{
+    Py_CLEAR(saved->save);
+    Py_CLEAR(saved->restore);
+    Py_CLEAR(saved->state);
+}
+
+/* Whether the method that takes the lock back takes what the one that let go of it gave. */
+static int
+takes_state(Condition *self, struct saved *saved)
+{
+    return saved->restore != NULL ? 1 : find_restore(self, &saved->restore);
+}
+
 /* The thread is queued by now, and these methods may wait for anything. */
 static int
 foreign_release(Condition *self, struct ft_thread *thread, struct saved *saved)
@@ -134,14 +170,15 @@ foreign_release(Condition *self, struct ft_thread *thread, struct saved *saved)
     if (ft_seat_push(thread) < 0) {
         return -1;
     }
-    int takes_state = find_restore(self, &saved->restore);
-    saved->state = takes_state < 0 ? NULL : ft_condlock_save(self);
+    int takes = takes_state(self, saved);
+    if (takes >= 0) {
+        saved->state = saved->save != NULL ? PyObject_CallNoArgs(saved->save) : ft_condlock_save(self);
+    }
     ft_seat_pop(thread);
     if (saved->state == NULL) {
-        Py_CLEAR(saved->restore);
         return -1;
     }
-    if (takes_state == 0) {
+    if (takes == 0) {
         Py_CLEAR(saved->state);
     }
     return 0;
@@ -152,10 +189,9 @@ foreign_retake(struct saved *saved)
 {
     PyObject *raised = PyErr_GetRaisedException();
     PyObject *result = PyObject_Vectorcall(saved->restore, &saved->state, saved->state != NULL, NULL);
-    Py_CLEAR(saved->restore);
-    Py_CLEAR(saved->state);
+    ft_condlock_forget(saved);
     if (result == NULL) {
-        Py_XDECREF(raised);
+        ft_chain(raised);
         return -1;
     }
     Py_DECREF(result);
@@ -180,10 +216,9 @@ ft_condlock_is_owned(Condition *self, struct ft_thread *thread)
     return foreign_is_owned(self);
 }
 
-int
-ft_condlock_check_owned(Condition *self, struct ft_thread *thread, const char *doing)
+static int
+refuse_unowned(int owned, const char *doing)
 {
-    int owned = ft_condlock_is_owned(self, thread);
     if (owned == 0) {
         PyErr_Format(PyExc_RuntimeError, "cannot %s on un-acquired lock", doing);
     }
@@ -191,13 +226,41 @@ ft_condlock_check_owned(Condition *self, struct ft_thread *thread, const char *d
 }
 
 int
+ft_condlock_check_owned(Condition *self, struct ft_thread *thread, const char *doing)
+{
+    return refuse_unowned(ft_condlock_is_owned(self, thread), doing);
+}
+
+static FT_SLOW int
+check_told_slow(Condition *self, struct ft_thread *thread, const char *doing)
+{
+    PyObject *method;
+    int replaced = ft_condition_find_replaced((PyObject *)self, FT_IS_OWNED_METHOD, &method);
+    if (replaced <= 0) {
+        return replaced < 0 ? -1 : ft_condlock_check_owned(self, thread, doing);
+    }
+    PyObject *result = PyObject_CallNoArgs(method);
+    int truth = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    Py_DECREF(method);
+    return refuse_unowned(truth, doing);
+}
+
+int
+ft_condlock_check_told(Condition *self, struct ft_thread *thread, const char *doing)
+{
+    return FT_LIKELY(ft_condition_unpatched((PyObject *)self)) ? ft_condlock_check_owned(self, thread, doing)
+                                                               : check_told_slow(self, thread, doing);
+}
+
+int
 ft_condlock_release(Condition *self, struct ft_thread *thread, struct saved *saved, struct ft_waiter **chain)
 {
     *chain = NULL;
-    if (self->kind == FOREIGN) {
+    if (saved->kind == FOREIGN) {
         return foreign_release(self, thread, saved);
     }
-    if (self->kind == RLOCK) {
+    if (saved->kind == RLOCK) {
         saved->depth = ft_rlock_depth(self->lock);
         ft_rlock_restore(self->lock, 0);
     }
@@ -221,7 +284,7 @@ ft_condlock_ops(Condition *self)
 int
 ft_condlock_retake(Condition *self, struct ft_thread *thread, struct saved *saved)
 {
-    if (self->kind == FOREIGN) {
+    if (saved->kind == FOREIGN) {
         return foreign_retake(saved);
     }
     struct ft_interval_lock *lock = ft_word_of(self->lock);

@@ -137,6 +137,19 @@ unqueue(Condition *self, struct ft_thread *thread)
     }
 }
 
+/* Whoever takes the lock back by methods must not be moved into its queue. */
+static void
+enlist(Condition *self, struct ft_thread *thread, const struct ft_golib *go, enum kind kind)
+{
+    struct ft_waiter *waiter = &thread->seat->waiter;
+    if (kind == FOREIGN) {
+        go->ft_condition_enlist_aside(&self->condition, waiter);
+    }
+    else {
+        go->ft_condition_enlist(&self->condition, waiter);
+    }
+}
+
 /* The caller holds the lock, and does not hold it any more afterwards, unless failed is -1. The
  * record goes on. */
 static enum end
@@ -144,26 +157,27 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
               struct ft_record *record)
 {
     const struct ft_golib *go = ft_golib_load();
-    ft_record_begin(record, &ops_with[self->kind], &self->condition, thread, FT_RECORD_OUTSIDE);
+    enum kind kind = saved->kind;
+    ft_record_begin(record, &ops_with[kind], &self->condition, thread, FT_RECORD_OUTSIDE);
     uint64_t before = atomic_load(&self->notified);
     /* Python code may have run since the last look: a comparison of the timeout, a warning, what
      * tells the name of a thread. */
-    *failed = self->kind == FOREIGN ? 0 : ft_condlock_check_owned(self, thread, "wait");
+    *failed = kind == FOREIGN ? 0 : ft_condlock_check_owned(self, thread, "wait");
     if (*failed < 0) {
         return RAISED;
     }
     if (go != NULL) {
-        go->ft_condition_enlist(&self->condition, &thread->seat->waiter);
+        enlist(self, thread, go, kind);
     }
     struct ft_waiting wait = {
         .hooks = &hooks,
-        .ops = &ops_with[self->kind],
+        .ops = &ops_with[kind],
         .lock = &self->condition,
         .self = thread,
         .deadline = deadline,
         .interruptible = true,
         .handed = true,
-        .stuck_after = self->kind == RLOCK || self->kind == INTERVAL ? ft_deadlock_delay() : 0,
+        .stuck_after = kind == RLOCK || kind == INTERVAL ? ft_deadlock_delay() : 0,
     };
     ft_wait_begin(&wait);
     struct ft_waiter *chain;
@@ -189,14 +203,15 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
 static int
 wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
 {
-    struct saved saved = {0, NULL, NULL};
+    struct saved saved;
     int failed = 0;
     struct ft_record record;
-    if (ft_self_prepare_wait(thread) < 0) {
+    if (ft_self_prepare_wait(thread) < 0 || ft_condlock_prepare(self, &saved) < 0) {
         return -1;
     }
     enum end ended = wait_unlocked(self, thread, deadline, &saved, &failed, &record);
     if (failed < 0) {
+        ft_condlock_forget(&saved);
         ft_record_cancel(&record, thread);
         return -1; /* the lock could not be released: it is as it was */
     }
@@ -212,10 +227,10 @@ wait_until(Condition *self, struct ft_thread *thread, int64_t deadline)
             return -1;
         }
     }
-    if (self->kind == RLOCK) {
+    if (saved.kind == RLOCK) {
         ft_rlock_restore(self->lock, saved.depth);
     }
-    if (self->kind == INTERVAL) {
+    if (saved.kind == INTERVAL) {
         ft_interval_restart(self->lock, thread);
     }
     return PyErr_Occurred() ? -1 : ended != EXPIRED;
@@ -236,7 +251,7 @@ ft_condition_wait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     struct ft_thread *thread = ft_self();
     int64_t ns;
     if (thread == NULL || ft_gather_one("wait", "timeout", args, nargs, kwnames, &timeout) < 0
-        || ft_condlock_check_owned((Condition *)op, thread, "wait") < 0 || ft_judge_timeout(timeout, &ns) < 0) {
+        || ft_condlock_check_told((Condition *)op, thread, "wait") < 0 || ft_judge_timeout(timeout, &ns) < 0) {
         return NULL;
     }
     return ft_bool(ft_condition_wait_until(op, thread, ft_deadline_in(ns)));

@@ -5,6 +5,7 @@
  * it, and from then on the event works as threading's does: set() and clear() hold its lock,
  * wait() waits for it. set() ends the waits that began before all the same. */
 #include "objects/args.h"
+#include "objects/chain.h"
 #include "objects/condition.h"
 #include "objects/exclusives.h"
 #include "objects/naming.h"
@@ -121,14 +122,14 @@ lock_of(PyObject *guard)
     return ((Condition *)guard)->lock;
 }
 
-/* Releases the guard's lock; an exception that is on its way stays. Takes and returns the
- * reference to result. */
+/* Releases the guard's lock; an exception that is on its way stays, or is the context of the one
+ * that the release raises. Takes and returns the reference to result. */
 static PyObject *
 leave(PyObject *guard, PyObject *result)
 {
     PyObject *raised = PyErr_GetRaisedException();
     if (ft_lock_give(lock_of(guard)) < 0) {
-        Py_XDECREF(raised);
+        ft_chain(raised);
         Py_CLEAR(result);
     }
     else {
@@ -177,12 +178,11 @@ event_get_cond(PyObject *op, void *Py_UNUSED(closure))
     }
     struct ft_module_state *state = ft_state_of(Py_TYPE(op));
     PyObject *lock = state == NULL ? NULL : PyObject_CallNoArgs((PyObject *)state->lock);
-    PyObject *made = lock == NULL ? NULL : PyObject_CallOneArg((PyObject *)state->condition, lock);
+    PyObject *made = lock == NULL ? NULL : ft_condition_over(state, lock, &SELF(op)->event);
     Py_XDECREF(lock);
     if (made == NULL) {
         return NULL;
     }
-    atomic_store(&((Condition *)made)->event, &SELF(op)->event);
     if (atomic_compare_exchange_strong(&SELF(op)->guard, &guard, made)) {
         return Py_NewRef(made);
     }

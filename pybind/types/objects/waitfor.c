@@ -48,7 +48,7 @@ static int
 wait_by_our_own(PyObject *op, struct limit *limit)
 {
     struct ft_thread *thread = ft_self();
-    if (thread == NULL || ft_condlock_check_owned((Condition *)op, thread, "wait") < 0) {
+    if (thread == NULL || ft_condlock_check_told((Condition *)op, thread, "wait") < 0) {
         return -1;
     }
     if (!limit->begun) {
