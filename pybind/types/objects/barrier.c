@@ -140,7 +140,7 @@ barrier_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, "this Barrier is made already; make another one");
         return -1;
     }
-    ft_name_begin(op, made);
+    ft_name_begin(op, name, made);
     return 0;
 }
 
