@@ -1,6 +1,7 @@
 """Who waits for what, as text or facts, now or whenever a signal comes. C takes it (pybind/types/core/dump.c)."""
 
 import json
+import operator
 import os
 import re
 import signal
@@ -15,13 +16,16 @@ def dump(file: IO[str] | None = None, *, format: str = "text") -> None:
     """Write which threads wait for which lock, who holds it, and the stacks of those that wait.
 
     Locks that nobody waits for are not in it. Of a thread that runs, only that is said. "json" is a list of locks as
-    locks_waited_for() returns them. The file is sys.stderr if none is given. ValueError for another format.
+    locks_waited_for() returns them. The file is sys.stderr if none is given. ValueError for another format, TypeError
+    for what is no file.
     """
     if format not in ("text", "json"):
         raise ValueError(f"format must be 'text' or 'json', not {format!r}")
     out = sys.stderr if file is None else file
     if out is None:
         raise RuntimeError("there is no sys.stderr to dump to; give a file")
+    if not (callable(getattr(out, "write", None)) and callable(getattr(out, "flush", None))):
+        raise TypeError(f"file must be a text file with write() and flush(), not {type(out).__name__}")
     out.write(_named(_locks.dump_text()) if format == "text" else json.dumps(locks_waited_for(), indent=1) + "\n")
     out.flush()
 
@@ -80,6 +84,14 @@ def _state(ident: int, waits: bool) -> str:
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
+def _number(signum: Any) -> int:
+    """As it was given, never made of a str or a fraction: int("11") would get past the list of crashes."""
+    try:
+        return operator.index(signum)
+    except TypeError:
+        raise TypeError(f"signum must be an integer, such as signal.SIGUSR1, not {type(signum).__name__}") from None
+
+
 def register(signum: int, file: Any = None) -> None:
     """Have a dump written to the file whenever the signal comes, as faulthandler.register does with tracebacks.
 
@@ -88,8 +100,9 @@ def register(signum: int, file: Any = None) -> None:
     fileno(), and may be closed afterwards: it stays open until unregister(), or until another one is registered for the
     signal. sys.stderr if none is given; what is written to the numbers 0, 1 and 2 goes to whatever has these when the
     signal comes. Forked children take the registration over. OSError for a signal that cannot be handled, ValueError
-    for one by which a process crashes.
+    for one by which a process crashes, TypeError for what is no integer or no file.
     """
+    signum = _number(signum)
     if signum in _CRASHES:
         raise ValueError(
             f"{signal.Signals(signum).name} cannot be registered: a process that crashes would go on crashing for ever "
@@ -98,14 +111,16 @@ def register(signum: int, file: Any = None) -> None:
     out = sys.stderr if file is None else file
     if out is None:
         raise RuntimeError("there is no sys.stderr to dump to; give a file")
+    if not (isinstance(out, int) or hasattr(out, "fileno")):
+        raise TypeError(f"file must have a fileno() or be a number of one, not {type(out).__name__}")
     fd = out if isinstance(out, int) else out.fileno()
     os.fstat(fd)  # OSError now rather than silence later
-    _locks.dump_register(int(signum), fd)
+    _locks.dump_register(signum, fd)
 
 
 def unregister(signum: int) -> bool:
     """Put back the handler that the signal had before; return whether there was a registration.
 
-    Dumps that have been asked for are still written, and then the file is closed.
+    Dumps that have been asked for are still written, and then the file is closed. TypeError for what is no integer.
     """
-    return bool(_locks.dump_unregister(int(signum)))
+    return bool(_locks.dump_unregister(_number(signum)))

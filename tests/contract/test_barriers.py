@@ -290,6 +290,45 @@ def test_timeout_breaks_it_for_all(new: Callable[..., Any], puppets: Any, timeou
         barrier.wait()
 
 
+@pytest.mark.parametrize("parties", [1, 3])
+def test_all_wait_during_the_action(new: Callable[..., Any], puppets: Any, parties: int) -> None:
+    """The last party too, as the action itself sees it and as others do."""
+    seen: list[tuple[int, int, bool, str]] = []
+    started, go = threading.Event(), threading.Event()
+
+    def look() -> None:
+        seen.append((barrier.n_waiting, barrier._count, barrier.broken, repr(barrier).split(": ")[-1]))
+
+    def action() -> None:
+        look()
+        started.set()
+        assert go.wait(LIMIT)
+
+    barrier, crowd = new(parties, action), puppets(parties)
+    meetings = [puppet.start(barrier.wait) for puppet in crowd]
+    assert started.wait(LIMIT)
+    look()
+    go.set()
+    assert sorted(meeting.result(LIMIT) for meeting in meetings) == list(range(parties))
+    assert seen == [(parties, parties, False, f"waiters={parties}/{parties}>")] * 2
+    assert barrier.n_waiting == 0
+
+
+@pytest.mark.parametrize("method", ["abort", "reset"])
+def test_nobody_waits_after_an_end_by_the_action(puppets: Any, method: str) -> None:
+    """In threading's the action would wait for itself."""
+    seen: list[int] = []
+
+    def action() -> None:
+        getattr(barrier, method)()
+        seen.append(barrier.n_waiting)
+
+    barrier = ours.Barrier(2, action)
+    meetings = [puppet.start(barrier.wait) for puppet in puppets(2)]
+    check_all_broken(meetings)
+    assert seen == [0] and barrier.n_waiting == 0
+
+
 def test_no_time_runs_out_during_the_action(new: Callable[..., Any], puppets: Any) -> None:
     """All have come by then. Who comes too late for the round has its time from the next one on."""
     started, go = threading.Event(), threading.Event()

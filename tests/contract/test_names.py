@@ -2,7 +2,9 @@
 
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from ..support.process import run_isolated
 from ..support.threads import LIMIT, Puppet, exercise, waiting
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"Barrier": (2,), "ResizableSemaphore": (2,)}
-ALL = [*NAMES, "IntervalLock", "ReaderWriterLock", "ResizableSemaphore"]
+ALL = [*NAMES, "IntervalLock", "ReaderWriterLock", "ResizableSemaphore", "KeyedLock"]
 
 
 @pytest.fixture(params=ALL)
@@ -115,6 +117,8 @@ def test_initialized_again(make: Callable[..., Any]) -> None:
     lock.__init__(*args, name="second")
     assert lock.name == "second"
     lock.__init__(*args)
+    assert lock.name == "second", "no name was given, so none is taken away"
+    lock.__init__(*args, name=None)
     assert lock.name is None
 
 
@@ -182,6 +186,63 @@ def test_subclass_that_sets_it(make: Callable[..., Any]) -> None:
             self.name = name
 
     assert Sub("accounts", *ARGUMENTS.get(type(make()).__name__, ())).name == "accounts"
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["", "lines are noted"])
+def test_subclass_that_sets_it_first(make: Callable[..., Any], request: pytest.FixtureRequest, lines: bool) -> None:
+    """Before our __init__, which takes it away only when it is told so."""
+    if lines:
+        request.getfixturevalue("noted")
+
+    class Sub(type(make())):  # type: ignore[misc]
+        def __init__(self, label: str, **kwargs: Any) -> None:
+            self.name = label
+            super().__init__(*ARGUMENTS.get(type(make()).__name__, ()), **kwargs)
+
+    lock = Sub("accounts")
+    assert lock.name == "accounts" and "'accounts'" in repr(lock)
+    assert (_locks.made_by(word(lock)) is not None) is lines
+    assert Sub("accounts", name="store").name == "store"
+    assert Sub("accounts", name=None).name is None
+    with pytest.raises(TypeError):
+        Sub("accounts", name=1)
+
+
+def test_dataclass_with_a_name() -> None:
+    @dataclass(eq=False)
+    class Task(ours.Condition):
+        name: str
+
+        def __post_init__(self) -> None:
+            super().__init__()
+
+    task = Task("first")
+    assert task.name == "first"
+    with task:
+        task.notify_all()
+
+
+def test_event_that_is_a_thread() -> None:
+    """The class that comes first says what the attribute is: the thread's name, or the event's."""
+
+    class Worker(threading.Thread, ours.Event):
+        def __init__(self) -> None:
+            threading.Thread.__init__(self, name="worker", target=self.set)
+            ours.Event.__init__(self, name="done")
+
+    worker = Worker()
+    worker.start()
+    assert worker.wait(LIMIT) and worker.name == "worker" and "'done'" in ours.Event.__repr__(worker)
+    worker.join(LIMIT)
+    worker.name = "other"
+    assert worker.name == "other" and "'done'" in ours.Event.__repr__(worker)
+
+    class Other(ours.Event, threading.Thread):
+        def __init__(self) -> None:
+            threading.Thread.__init__(self, name="worker")
+            ours.Event.__init__(self, name="done")
+
+    assert Other().name == "done"
 
 
 def test_subclass_with_its_own_arguments(make: Callable[..., Any]) -> None:

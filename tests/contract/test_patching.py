@@ -116,6 +116,41 @@ def test_attributes_set_by_several_threads(name: str) -> None:
     assert vars(target) == {f"of_{mine}": 499 for mine in range(4)}
 
 
+ONLY_READ = {
+    "Semaphore": ["_value"],
+    "BoundedSemaphore": ["_value", "_initial_value"],
+    "Event": ["_cond"],
+    "Condition": ["_lock", "_waiters"],
+    "Barrier": ["_parties", "_count", "_state", "_action", "_timeout"],
+}
+
+
+def test_private_names_that_are_only_read(name: str) -> None:
+    """As the reference says, where threading lets a program write them. An assignment is never lost in silence."""
+    target = ours_alike(name)
+    for attribute in ONLY_READ[name]:
+        getattr(target, attribute)
+        with pytest.raises(AttributeError, match=attribute):
+            setattr(target, attribute, 1)
+        with pytest.raises(AttributeError, match=attribute):
+            delattr(target, attribute)
+    if name == "Event":
+        target._flag = True
+        with pytest.raises(AttributeError, match="flag"):
+            del target._flag
+        assert target.is_set()
+
+
+def test_two_of_them_are_no_bases_of_one_class(name: str) -> None:
+    for other in PATCHABLE:
+        if not issubclass(getattr(ours, name), getattr(ours, other)) and {name, other} != {
+            "Semaphore",
+            "BoundedSemaphore",
+        }:
+            with pytest.raises(TypeError, match="lay-out conflict"):
+                type("Both", (getattr(ours, name), getattr(ours, other)), {})
+
+
 # --- patched methods ------------------------------------------------------------------------------------------------
 
 

@@ -110,6 +110,28 @@ def seen_after_the_warning() -> None:
     assert shown == [False]
 
 
+def all_wait_during_the_action() -> None:
+    """Of a barrier; and nobody waits in the moment in which a round is ended that nobody has come to."""
+    seen: list[int] = []
+    barrier = Barrier(3, lambda: seen.append(barrier.n_waiting))
+    with Puppet("one") as one, Puppet("two") as two:
+        meetings = [one.start(barrier.wait), two.start(barrier.wait)]
+        mine = barrier.wait(LIMIT)
+        assert sorted([mine, *(meeting.result(LIMIT) for meeting in meetings)]) == [0, 1, 2]
+        assert seen == [3] and barrier.n_waiting == 0
+        ended = threading.Event()
+
+        def resets() -> None:
+            for _ in range(20_000):
+                barrier.reset()
+            ended.set()
+
+        resetting = one.start(resets)
+        while not ended.is_set():
+            assert barrier.n_waiting == 0
+        resetting.result(LIMIT)
+
+
 def handler_reads_while_a_writer_waits() -> None:
     """The writer is the handler's own thread: it stands aside, or the handler would wait for itself."""
     rw, me = ReaderWriterLock(), threading.get_ident()

@@ -311,3 +311,34 @@ def test_bad_arguments() -> None:
         dump(format="xml")
     with pytest.raises((OSError, ValueError, io.UnsupportedOperation)):
         register(signal.SIGUSR1, io.StringIO())
+    for no_file in (5.0, "name", print, b""):
+        with pytest.raises(TypeError, match=r"^file must be a text file with write\(\) and flush\(\), not .*$"):
+            dump(no_file)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", ["11", b"12", 11.5, 12.0, None, [signal.SIGUSR1]], ids=repr)
+def test_what_is_no_number_of_a_signal(bad: Any) -> None:
+    """It is not made one: int("11") is that of a crash."""
+    for call in (register, unregister):
+        with pytest.raises(TypeError, match=r"^signum must be an integer, such as signal\.SIGUSR1, not "):
+            call(bad)
+    with pytest.raises(TypeError, match=r"^file must have a fileno\(\) or be a number of one, not float"):
+        register(signal.SIGUSR2, 5.0)
+    assert not unregister(signal.SIGUSR2)
+
+
+def test_what_stands_for_the_number_of_a_signal() -> None:
+    class Number:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __index__(self) -> int:
+            return int(self.number)
+
+    with pytest.raises(ValueError, match="SIGSEGV cannot be registered"):
+        register(Number(signal.SIGSEGV))  # type: ignore[arg-type]
+    register(Number(signal.SIGUSR2), 2)  # type: ignore[arg-type]
+    assert unregister(Number(signal.SIGUSR2))  # type: ignore[arg-type]
+    for call in (register, unregister):
+        with pytest.raises(OverflowError):
+            call(2**70)

@@ -100,6 +100,10 @@ def test_seen_after_a_handler_that_waits(name: str, polling: Run) -> None:
     polling(f"seen_after_a_handler(BY_NAME[{name!r}])")
 
 
+def test_all_wait_during_the_action_of_a_barrier(polling: Run) -> None:
+    polling("all_wait_during_the_action()")
+
+
 def test_handler_that_reads_while_its_thread_waits_to_write(polling: Run) -> None:
     polling("handler_reads_while_a_writer_waits()")
 

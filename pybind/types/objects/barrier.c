@@ -44,11 +44,12 @@ barrier_get_parties(PyObject *op, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLongLong(SELF(op)->barrier.parties);
 }
 
+/* While the action runs the word counts the others; the last party, which runs it, waits too. */
 static uint64_t
 waiting(Barrier *self)
 {
     uint64_t s = ft_barrier_load(self);
-    return (s & FT_BARRIER_FULL) != 0 ? 0 : s >> FT_OWNER_SHIFT;
+    return (s & BEING_ENDED) != 0 ? 0 : (s >> FT_OWNER_SHIFT) + ((s & FT_BARRIER_FULL) != 0);
 }
 
 static PyObject *
@@ -140,7 +141,7 @@ barrier_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, "this Barrier is made already; make another one");
         return -1;
     }
-    ft_name_begin(op, made);
+    ft_name_begin(op, name, made);
     return 0;
 }
 

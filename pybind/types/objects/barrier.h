@@ -22,6 +22,12 @@ typedef struct {
 
 #define ONE_ARRIVAL (1ULL << FT_OWNER_SHIFT)
 
+/* Without Go, beside full: the round is being ended, no action runs. Whoever ends a round sets it, and
+ * clears it with the same store that begins the next one. Go never sees it: a process that waits
+ * without Go does so to its end. */
+#define BEING_ENDED (1ULL << 2)
+_Static_assert((BEING_ENDED & (FT_BARRIER_FULL | FT_BARRIER_BROKEN)) == 0, "a flag of its own");
+
 static inline uint64_t
 ft_barrier_load(Barrier *self)
 {

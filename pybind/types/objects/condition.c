@@ -288,7 +288,7 @@ condition_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, "this Condition has its lock already; make another one");
         return -1;
     }
-    ft_name_begin(op, made);
+    ft_name_begin(op, name, made);
     SELF(op)->kind = kind_of(lock, state);
     return 0;
 }

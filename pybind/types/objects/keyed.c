@@ -314,7 +314,10 @@ static int
 keyed_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     PyObject *name;
-    return ft_name_alone(args, kwargs, "|$O:KeyedLock", &name) < 0 ? -1 : give_name(op, name, true);
+    if (ft_name_alone(args, kwargs, "|$O:KeyedLock", &name) < 0) {
+        return -1;
+    }
+    return name == NULL ? ft_name_init(op, NULL) : give_name(op, name, true);
 }
 
 static int

@@ -24,9 +24,37 @@ ft_object_traverse(PyObject *op, visitproc visit, void *arg)
 }
 #endif
 
-PyObject *
-ft_refuse_pickle(PyObject *self, PyObject *Py_UNUSED(unused))
+/* Whether a subclass has that method in the place of object's. -1 with an exception set. */
+static int
+says_itself(PyObject *self, const char *method)
 {
+    PyObject *own = PyObject_GetAttrString((PyObject *)Py_TYPE(self), method);
+    PyObject *basic = own == NULL ? NULL : PyObject_GetAttrString((PyObject *)&PyBaseObject_Type, method);
+    int differs = basic == NULL ? -1 : own != basic;
+    Py_XDECREF(basic);
+    Py_XDECREF(own);
+    return differs;
+}
+
+/* object's __reduce_ex__ calls the __reduce__ of a subclass, or asks its __getstate__. It never comes back
+ * here, as the types have no __reduce__ of their own. Below protocol 2 it would call the type of
+ * the lock with the object as an argument; what it gives for 2 suits the older ones too. */
+PyObject *
+ft_reduce(PyObject *self, PyObject *given)
+{
+    int protocol = PyLong_AsInt(given);
+    if (protocol == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    int own = says_itself(self, "__getstate__");
+    if (own == 0) {
+        own = says_itself(self, "__reduce__");
+    }
+    if (own != 0) {
+        return own < 0 ? NULL
+                       : PyObject_CallMethod((PyObject *)&PyBaseObject_Type, "__reduce_ex__", "Oi", self,
+                                             protocol < 2 ? 2 : protocol);
+    }
     return PyErr_Format(PyExc_TypeError,
                         "cannot pickle or copy '%s' object: a lock belongs to its process "
                         "and its address; share the object itself",

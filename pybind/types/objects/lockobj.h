@@ -140,10 +140,13 @@ ft_drop(PyObject *result)
 #define FT_AT_FORK_REINIT(f, what) \
     FT_NOARGS("_at_fork_reinit", f, what ", in a forked child (for os.register_at_fork).")
 
-/* The end of every table of methods. A lock refuses to be pickled and copied. */
-PyObject *ft_refuse_pickle(PyObject *self, PyObject *unused);
-#define FT_METHODS_END \
-    FT_NOARGS("__reduce__", ft_refuse_pickle, "Raise TypeError: a lock cannot be pickled or copied."), {0}
+/* The end of every table of methods. A lock refuses to be pickled and copied, unless it is of a subclass
+ * that says itself what its state is. */
+PyObject *ft_reduce(PyObject *self, PyObject *protocol);
+#define FT_REDUCE_TEXT                                                                  \
+    "Raise TypeError: a lock cannot be pickled or copied. One of a subclass that has\n" \
+    "__getstate__ or __reduce__ can; its __setstate__ calls __init__."
+#define FT_METHODS_END FT_ONE_ARG("__reduce_ex__", ft_reduce, "protocol", FT_REDUCE_TEXT), {0}
 
 /* An entry of a PyGetSetDef that is only read. */
 #define FT_GETTER(name, f, text) {name, f, NULL, PyDoc_STR(text), NULL}

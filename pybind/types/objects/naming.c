@@ -11,8 +11,33 @@ ft_name_init(PyObject *op, PyObject *given)
     if (ft_name_make(given, &made) < 0) {
         return -1;
     }
-    ft_name_begin(op, made);
+    ft_name_begin(op, given, made);
     return 0;
+}
+
+/* The table takes name and line together. So a line alone goes in with a copy of the name that is
+ * there, in a critical section, since another thread may set the attribute at that moment. */
+static FT_SLOW void
+note_line_only(PyObject *op)
+{
+    const void *word = ft_word_address(op);
+    struct ft_known *made;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    if (ft_names_copy(word, &made)) { /* without memory for it the name is worth more than the line */
+        ft_names_begin(word, made);
+    }
+    Py_END_CRITICAL_SECTION();
+}
+
+void
+ft_name_begin(PyObject *op, PyObject *given, struct ft_known *made)
+{
+    if (given != NULL) {
+        ft_names_begin(ft_word_address(op), made);
+    }
+    else if (FT_UNLIKELY(atomic_load_explicit(&ft_names_sites, memory_order_relaxed))) {
+        note_line_only(op);
+    }
 }
 
 /* Most locks are made without any argument. */
@@ -44,7 +69,9 @@ ft_name_set(PyObject *op, PyObject *given, void *Py_UNUSED(closure))
     if (ft_name_make(given, &made) < 0) {
         return -1;
     }
+    Py_BEGIN_CRITICAL_SECTION(op); /* see note_line_only */
     ft_names_keep(ft_word_address(op), made);
+    Py_END_CRITICAL_SECTION();
     return 0;
 }
 

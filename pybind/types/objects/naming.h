@@ -6,16 +6,13 @@
 #include "objects/lockobj.h"
 
 /* __init__ with a name that was given, or NULL. Every __init__ that succeeds calls one of the
- * two, so that one without a name takes an old name away. -1 with TypeError or MemoryError
- * set, and nothing changed. */
+ * two. Without a name the lock keeps the one that it has: a subclass may set the attribute before
+ * it calls our __init__. None takes it away. -1 with TypeError or MemoryError set, and nothing
+ * changed. */
 int ft_name_init(PyObject *op, PyObject *given);
 
-/* The same for one that can fail after it has made the name. */
-static inline void
-ft_name_begin(PyObject *op, struct ft_known *made)
-{
-    ft_names_begin(ft_word_address(op), made);
-}
+/* The same for one that can fail after it has made the name of what was given. Cannot fail. */
+void ft_name_begin(PyObject *op, PyObject *given, struct ft_known *made);
 
 /* The arguments of an __init__ that takes a name alone; format as for
  * PyArg_ParseTupleAndKeywords. *given is borrowed, or NULL. -1 with TypeError set. */

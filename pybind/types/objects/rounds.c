@@ -130,7 +130,7 @@ end_round(Barrier *self, bool failed, uint64_t word)
     }
     /* Full keeps parties from arriving meanwhile: one that saw the old word with the new round
      * would not be counted, one that saw the new word with the old round would pass alone. */
-    atomic_fetch_or(&self->barrier.word, FT_BARRIER_FULL);
+    atomic_fetch_or(&self->barrier.word, FT_BARRIER_FULL | BEING_ENDED);
     __atomic_add_fetch(&self->barrier.round, 1, __ATOMIC_SEQ_CST);
     atomic_store(&self->barrier.word, word);
 }
@@ -217,7 +217,7 @@ look(struct ft_waiting *wait)
     }
     else if (ft_state(&wait->self->seat->waiter) != FT_STATE_GRANTED) {
         /* Whoever ran the action is not there. */
-        atomic_fetch_and(&party->barrier->barrier.word, ~(uint64_t)FT_BARRIER_FULL);
+        atomic_fetch_and(&party->barrier->barrier.word, ~(FT_BARRIER_FULL | BEING_ENDED));
         if (raised < 0) {
             leave_round(party->barrier, party->round);
         }

@@ -393,7 +393,7 @@ set_value(PyObject *op, PyObject *args, PyObject *kwargs, bool bounded)
         PyErr_SetString(PyExc_RuntimeError, "cannot initialize a semaphore that is waited for");
         return -1;
     }
-    ft_name_begin(op, made);
+    ft_name_begin(op, name, made);
     return 0;
 }
 
