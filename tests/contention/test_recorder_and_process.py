@@ -1,5 +1,7 @@
 """The record of where threads wait in processes of their own: forks, signal handlers, interpreters, the end."""
 
+import pytest
+
 from ..support.process import run_isolated
 
 
@@ -124,6 +126,60 @@ def test_a_fork_in_a_handler_while_the_wait_is_contention() -> None:
         k.join(); t.join()
         assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
         assert 'waiter' in str(_recorder.stop()["samples"])
+        """,
+        options=("-W", "ignore::DeprecationWarning"),
+    )
+
+
+@pytest.mark.parametrize("wait", ["condition", "barrier"])
+def test_a_fork_where_the_name_of_a_thread_is_asked(wait: str) -> None:
+    """Just before the thread queues, by the program's own class of threads: there is no Go in the child."""
+    run_isolated(
+        f"""
+        from ft_utils import _recorder
+        from ft_utils.synchronization import Barrier, Condition
+        from support.threads import LIMIT, contend, until
+
+        class Forking(threading.Thread):
+            children, is_child = [], False
+            def __getattribute__(self, name):
+                if name == "_name" and self.__dict__.pop("armed", False):
+                    child = os.fork()
+                    Forking.is_child = child == 0
+                    Forking.children.append(child)
+                return super().__getattribute__(name)
+
+        def wait():
+            threading.current_thread().armed = True
+            try:
+                if {wait == "condition"}:
+                    condition = Condition()
+                    with condition:
+                        condition.wait(0.02)
+                else:
+                    Barrier(2).wait(0.02)
+            except threading.BrokenBarrierError:
+                pass
+            if Forking.is_child:
+                os._exit(0)
+
+        contend()
+        _recorder.start()
+        busy, over = IntervalLock(0), threading.Event()
+        def work():  # Go is in use as the thread forks
+            while not over.is_set():
+                with busy:
+                    pass
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        for n in range(10):
+            thread = Forking(target=wait)
+            thread.start()
+            thread.join(LIMIT)
+            child = Forking.children[n]
+            _, status = until(lambda: (ended := os.waitpid(child, os.WNOHANG))[0] and ended, "the child to end")
+            assert status == 0, status
+        over.set()
         """,
         options=("-W", "ignore::DeprecationWarning"),
     )

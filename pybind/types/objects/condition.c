@@ -317,6 +317,7 @@ condition_traverse(PyObject *op, visitproc visit, void *arg)
 static int
 condition_clear(PyObject *op)
 {
+    SELF(op)->kind = FOREIGN; /* first: finalizers may use the condition still */
     Py_XDECREF(atomic_exchange(&SELF(op)->lock, NULL));
     Py_CLEAR(SELF(op)->dict);
     return 0;

@@ -156,7 +156,7 @@ static enum end
 wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struct saved *saved, int *failed,
               struct ft_record *record)
 {
-    const struct ft_golib *go = ft_golib_load();
+    ft_golib_load();
     enum kind kind = saved->kind;
     ft_record_begin(record, &ops_with[kind], &self->condition, thread, FT_RECORD_OUTSIDE);
     uint64_t before = atomic_load(&self->notified);
@@ -166,6 +166,7 @@ wait_unlocked(Condition *self, struct ft_thread *thread, int64_t deadline, struc
     if (*failed < 0) {
         return RAISED;
     }
+    const struct ft_golib *go = ft_golib(); /* it may have forked, and this be the child */
     if (go != NULL) {
         enlist(self, thread, go, kind);
     }

@@ -111,15 +111,17 @@ ft_event_await(PyObject *op)
 /* ---- the flag under _cond ---- */
 
 static inline PyObject *
-guard_of(Event *self)
-{
-    return atomic_load(&self->guard);
-}
-
-static inline PyObject *
 lock_of(PyObject *guard)
 {
     return ((Condition *)guard)->lock;
+}
+
+/* One that was cleared as garbage, before the event, guards nothing any more. */
+static inline PyObject *
+guard_of(Event *self)
+{
+    PyObject *guard = atomic_load(&self->guard);
+    return FT_LIKELY(guard == NULL) || lock_of(guard) != NULL ? guard : NULL;
 }
 
 /* Releases the guard's lock; an exception that is on its way stays, or is the context of the one
