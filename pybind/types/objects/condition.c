@@ -355,7 +355,9 @@ static PyMethodDef methods[] = {
                 "\n"
                 "timeout is in seconds; None waits for as long as it takes. RuntimeError when the lock is\n"
                 "not held, OverflowError or TypeError for a bad timeout; the lock stays as it was then. An\n"
-                "exception from a signal handler ends the wait, after the lock is held again."),
+                "exception from a signal handler ends the wait, after the lock is held again. (A lock of\n"
+                "another kind that has no _acquire_restore is taken by its acquire(), which a further\n"
+                "exception can end, as with threading: then it is not held.)"),
     FT_KEYWORDS("wait_for", ft_condition_wait_for, "predicate, timeout=None",
                 "Wait until predicate() is true, or the time is over; return its last result.\n"
                 "\n"
