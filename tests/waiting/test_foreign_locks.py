@@ -7,6 +7,7 @@ import pytest
 
 import ft_utils.synchronization as ft
 
+from ..support.buffer import pass_through
 from ..support.foreign_locks import INNER, Logging, queue_of
 from ..support.process import run_isolated
 from ..support.threads import LIMIT, Puppet, exercise, until, waiting
@@ -112,30 +113,7 @@ def test_release_that_fails_after_it_waited(kind: str, puppets: Any) -> None:
 def test_many_threads_through_such_a_condition(kind: str) -> None:
     """A bounded buffer: every item arrives, whatever release() has to wait for."""
     inner, _ = INNER[kind]()
-    condition = ft.Condition(Logging(inner))
-    items: list[int] = []
-    count, producers = 50, 3
-
-    def produce() -> None:
-        for n in range(count):
-            with condition:
-                while len(items) > 2:
-                    condition.wait()
-                items.append(n)
-                condition.notify_all()
-
-    def consume() -> int:
-        total = 0
-        for _ in range(count):
-            with condition:
-                while not items:
-                    condition.wait()
-                total += items.pop()
-                condition.notify_all()
-        return total
-
-    results = exercise(*[produce] * producers, *[consume] * producers)
-    assert sum(filter(None, results)) == producers * count * (count - 1) // 2
+    pass_through(ft.Condition(Logging(inner)), 50, 3)
 
 
 @pytest.mark.parametrize("raises", [False, True])

@@ -8,9 +8,10 @@ import pytest
 
 import ft_utils.synchronization as ours
 
+from ..support.buffer import pass_through
 from ..support.family import LOCKS, REENTRANT, blocked, holding, notify_all, wait_holding
 from ..support.process import run_isolated
-from ..support.threads import LIMIT, Puppet, exercise
+from ..support.threads import LIMIT, Puppet
 
 STEPS = ["_is_owned", "_release_save", "_acquire_restore"]
 
@@ -157,28 +158,7 @@ def test_steps_that_fail(module: ModuleType, over: str) -> None:
 def test_bounded_buffer(module: ModuleType, over: str, how: str) -> None:
     """Every item arrives, whichever of the methods a wait goes by."""
     condition, log = traced(module.Condition, how, LOCKS[over](), STEPS[1:])
-    items: list[int] = []
-    count, producers = 100, 2
-
-    def produce() -> None:
-        for n in range(count):
-            with condition:
-                condition.wait_for(lambda: len(items) < 3)
-                items.append(n)
-                condition.notify_all()
-
-    def consume() -> int:
-        total = 0
-        for _ in range(count):
-            with condition:
-                while not items:
-                    condition.wait()
-                total += items.pop()
-                condition.notify_all()
-        return total
-
-    results = exercise(*[produce] * producers, *[consume] * producers)
-    assert sum(filter(None, results)) == producers * count * (count - 1) // 2
+    pass_through(condition, 100, 2)
     assert log.count("_release_save") == log.count("_acquire_restore")
     assert ours.snapshot() == []
 
