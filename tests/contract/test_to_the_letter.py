@@ -252,9 +252,8 @@ LEFT_OUT = {
 # What reports call the lock (it can be set, as any attribute of threading's objects that are written in Python), and
 # the with statement with a time-out.
 ADDED = {"name", "within"}
-# Of every class that is written in Python.
-# The last is set by a try to copy one.
-WRITTEN_IN_PYTHON = {"__firstlineno__", "__static_attributes__", "__weakref__", "__slotnames__"}
+# Of every class that is written in Python. The last two come with a try to copy one, and with a look for annotations.
+WRITTEN_IN_PYTHON = {"__firstlineno__", "__static_attributes__", "__weakref__", "__slotnames__", "__annotations__"}
 
 
 @pytest.mark.parametrize("name", NAMES)
