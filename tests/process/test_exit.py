@@ -1,6 +1,7 @@
 """The end of the interpreter while daemon threads wait for locks and fight for them."""
 
 import signal
+import sys
 
 import pytest
 
@@ -45,8 +46,24 @@ def churning():
 """
 
 
+# CPython 3.13 frees the state of a daemon thread at exit while that may be detaching itself, and reads the state once
+# more then (gh-124878; 3.14 counts references). Whoever stops a thread there with a debugger, in time.sleep(), sees the
+# process crash. Of some thousand ends with daemons that never rest one was like that.
+MAY_CRASH = sys.version_info < (3, 14)
+
+
+def ends_as_expected(code: str, expect_code: int, expect_err: str) -> None:
+    """What crashes twice running is ours."""
+    try:
+        run_isolated(code, expect_code=expect_code, expect_err=expect_err)
+    except AssertionError as error:
+        if not MAY_CRASH or f"exit code {-signal.SIGSEGV}\n" not in str(error):
+            raise
+        run_isolated(code, expect_code=expect_code, expect_err=expect_err)
+
+
 def ends(code: str, expect_code: int = 0, expect_err: str = "") -> None:
-    run_isolated(DAEMONS + code, expect_code=expect_code, expect_err=expect_err, timeout=60)
+    ends_as_expected(DAEMONS + code, expect_code, expect_err)
 
 
 @pytest.mark.parametrize("_", range(20))
@@ -202,7 +219,7 @@ def churning():
 
 
 def family_ends(code: str, expect_code: int = 0, expect_err: str = "") -> None:
-    run_isolated(FAMILY_DAEMONS + code, expect_code=expect_code, expect_err=expect_err, timeout=60)
+    ends_as_expected(FAMILY_DAEMONS + code, expect_code, expect_err)
 
 
 @pytest.mark.parametrize("_", range(5))
