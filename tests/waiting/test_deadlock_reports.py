@@ -31,28 +31,35 @@ mine.lock(), other.run(theirs.lock)
 )
 
 
+# Two threads of these names in a deadlock.
+CIRCLE = (
+    PRELUDE
+    + """
+from ft_utils.contention import on_deadlock
+from support.threads import Puppet, waiting
+
+def circle(*names):
+    a, b = IntervalLock(), IntervalLock()
+    one, two = map(Puppet, names)
+    one.run(a.lock), two.run(b.lock)
+    one.start(b.lock), two.start(a.lock)
+    waiting(a), waiting(b)
+"""
+)
+
+
 def test_off_and_report() -> None:
     run_isolated(
         """
-        from ft_utils.contention import on_deadlock
-        from support.threads import Puppet, waiting
-        import faulthandler
         on_deadlock("report", 0.02)
-        a, b = IntervalLock(), IntervalLock()
-        one, two = Puppet("one"), Puppet("two")
-        one.run(a.lock), two.run(b.lock)
-        one.start(b.lock), two.start(a.lock)
-        waiting(a), waiting(b)
+        circle("one", "two")
         threading.Event().wait(0.5)  # time for several looks: it is reported once
         on_deadlock("off")
-        c, d = IntervalLock(), IntervalLock()
-        three, four = Puppet("three"), Puppet("four")
-        three.run(c.lock), four.run(d.lock)
-        three.start(d.lock), four.start(c.lock)
-        waiting(c), waiting(d)
+        circle("three", "four")
         threading.Event().wait(0.3)
         print(len(snapshot()))
         """,
+        prelude=CIRCLE,
         expect_out="4",
         expect_err="ft_utils: deadlock of 2 threads, each waiting for the next:",
     )
@@ -61,16 +68,11 @@ def test_off_and_report() -> None:
 def test_it_is_reported_once() -> None:
     outcome = run_isolated(
         """
-        from ft_utils.contention import on_deadlock
-        from support.threads import Puppet, waiting
         on_deadlock("report", 0.01)
-        a, b = IntervalLock(), IntervalLock()
-        one, two = Puppet("one"), Puppet("two")
-        one.run(a.lock), two.run(b.lock)
-        one.start(b.lock), two.start(a.lock)
-        waiting(a), waiting(b)
+        circle("one", "two")
         threading.Event().wait(0.5)
         """,
+        prelude=CIRCLE,
         expect_err=None,
     )
     assert outcome.err.count("deadlock of 2 threads") == 1, outcome.err
